@@ -1,4 +1,4 @@
-//! The admin listener of a host, as one who asks it.
+//! The admin listener of a host, from the client's side.
 
 use std::time::Instant;
 
@@ -8,29 +8,29 @@ use crate::PATIENCE;
 use crate::host::Host;
 use crate::peer::Peer;
 
-/// Where a host is watched.
+/// The admin listener of a host.
 #[derive(Clone, Debug)]
 pub struct Admin {
     address: String,
 }
 
-/// What a request was answered with.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub struct AdminReply {
     /// The status.
     pub status: u16,
-    /// The lines of the head behind the first.
+    /// The lines of the head behind the status line.
     pub head: String,
     /// The body.
     pub body: String,
 }
 
 impl Admin {
-    /// That of a host which serves.
+    /// The admin listener of a running host.
     pub fn of(host: &Host) -> Admin {
         let line = host.wait_log("watched and told what to do");
         let address = line.field("address").expect("it names its address");
-        // A path is the host's, and this process has a folder of its own.
+        // A path is relative to the host's folder, and this process has another one.
         let address = match address.strip_prefix("unix://") {
             Some(path) => format!("unix://{}", host.dir().join(path).display()),
             None => address.to_owned(),
@@ -43,13 +43,13 @@ impl Admin {
         &self.address
     }
 
-    /// The same one, which listens at every address, at this one.
+    /// The same listener, which listens at every address, at this one.
     pub fn at(&self, ip: &str) -> Admin {
         let port = self.address.rsplit(':').next().unwrap_or_default();
         Admin { address: format!("tcp://{ip}:{port}") }
     }
 
-    /// What a client calls it in `Host`.
+    /// Its name in the header `Host`.
     pub fn host(&self) -> &str {
         self.address.strip_prefix("tcp://").unwrap_or("localhost")
     }
@@ -59,14 +59,14 @@ impl Admin {
         Peer::connect(&self.address)
     }
 
-    /// Asks, with `Host` and these lines in the head.
+    /// Sends a request with `Host` and these lines in the head.
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, head: &[&str]) -> AdminReply {
         let host = format!("Host: {}", self.host());
         self.ask_as(method, path, &[&[&*host], head].concat())
     }
 
-    /// Asks with exactly these lines in the head.
+    /// Sends a request with exactly these lines in the head.
     #[track_caller]
     pub fn ask_as(&self, method: &str, path: &str, head: &[&str]) -> AdminReply {
         let mut peer = self.connect();
@@ -75,13 +75,13 @@ impl Admin {
         AdminReply::read(&String::from_utf8_lossy(&peer.rest()))
     }
 
-    /// What a path answers.
+    /// The answer to a GET of a path.
     #[track_caller]
     pub fn get(&self, path: &str) -> AdminReply {
         self.ask("GET", path, &[])
     }
 
-    /// What a path answers in JSON.
+    /// The JSON answer to a GET of a path.
     #[track_caller]
     pub fn json(&self, path: &str) -> Value {
         let reply = self.get(path);
@@ -98,7 +98,7 @@ impl Admin {
         value.map(|value| value.parse().expect("a number"))
     }
 
-    /// Waits until a sample has this value: what a peer has seen may be counted a moment later.
+    /// Waits until a sample has this value: the host may count an event a moment after its peer has seen it.
     #[track_caller]
     pub fn wait_metric(&self, sample: &str, expected: f64) {
         let begun = Instant::now();
@@ -126,7 +126,7 @@ impl AdminReply {
         }
     }
 
-    /// The code of an error, and nothing where it is none.
+    /// The code of an error; empty if it is none.
     pub fn code(&self) -> String {
         let value: Value = serde_json::from_str(&self.body).unwrap_or_default();
         value["error"]["code"].as_str().unwrap_or_default().to_owned()

@@ -1,7 +1,7 @@
-//! A broker as a script, for what a real one does not do: it cuts, damages, keeps silent and closes with any code.
+//! A scripted broker, for the behaviour that a real one does not have: it cuts, damages, stays silent and closes with any code.
 //!
-//! A test either talks itself, step by step ([`AmqpServer::accept`]), or plays a list of steps with some
-//! [`Damage`], which says how the client took it ([`Session::play`]).
+//! A test either speaks for itself, step by step ([`AmqpServer::accept`]), or plays a list of steps with some [`Damage`] and
+//! gets the client's reaction ([`Session::play`]).
 
 use std::io::ErrorKind;
 use std::thread::{self, JoinHandle};
@@ -12,52 +12,52 @@ pub mod frame;
 
 use frame::{Frame, PROTOCOL_HEADER};
 
-/// More than any client of a test sends in one frame.
+/// More than the client of any test sends in one frame.
 const FRAME_MOST: usize = 16 << 20;
 
-/// A listener whose clients are told what the test says.
+/// A listener whose answers a test determines.
 #[derive(Debug)]
 pub struct AmqpServer(Server);
 
-/// One thing that the script does.
+/// One step of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Waits for the protocol header.
     ExpectHeader,
-    /// Waits for this class and method; heartbeats and content before it are passed over.
+    /// Waits for this class and method; heartbeats and content before it are skipped.
     Expect(u16, u16),
     /// Sends bytes.
     Send(Vec<u8>),
-    /// Closes without a word.
+    /// Closes without `connection.close`.
     Close,
 }
 
-/// What happens to the bytes that a script sends, counted from the first of them.
+/// The damage to the bytes that a script sends, counted from the first of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// Nothing.
     None,
-    /// So many are sent, then the stream ends.
+    /// This number of bytes is sent, then the stream ends.
     CutAt(usize),
-    /// These bits of the byte at this place are changed. From then on the script waits for nothing, as nobody knows
-    /// what the client makes of it: it sends the rest, and the stream ends.
+    /// These bits of the byte at this place are changed. From then on the script waits for nothing, since the client's reaction
+    /// is unknown: it sends the rest, and the stream ends.
     Flip(usize, u8),
-    /// Each is sent for itself.
+    /// Each byte is sent separately.
     EachAlone,
 }
 
-/// How a client took a script.
+/// A client's reaction to a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Played {
     /// All steps were done.
     ToTheEnd,
-    /// It closed with a code and a text, which the script has confirmed where the stream was not at its end.
+    /// It closed with a code and a text, which the script has confirmed unless the stream was at its end.
     Closed(u16, String),
-    /// It left without a word, before or after the stream's end.
+    /// It left without `connection.close`, before or after the stream's end.
     Left,
 }
 
-/// How many bytes a script sends: as many places are there for [`Damage`].
+/// The number of bytes that a script sends: the number of places for [`Damage`].
 pub fn length(steps: &[Step]) -> usize {
     let sent = steps.iter().map(|step| match step {
         Step::Send(bytes) => bytes.len(),
@@ -101,7 +101,7 @@ impl AmqpServer {
         Session { peer: self.0.accept(), damage: Damage::None, sent: 0 }
     }
 
-    /// Plays these steps to the next connection and ends it, on a thread of its own.
+    /// Plays these steps to the next connection and ends it, on a separate thread.
     pub fn play(self, steps: Vec<Step>, damage: Damage) -> JoinHandle<Played> {
         thread::spawn(move || self.accept().play(&steps, damage))
     }
@@ -143,7 +143,7 @@ impl Session {
         }
     }
 
-    /// Plays the steps of [`opening`] in person, with these limits.
+    /// Plays the steps of [`opening`] one by one, with these limits.
     #[track_caller]
     pub fn open(&mut self, channel_max: u16, frame_max: u32, heartbeat: u16) {
         self.expect_header();
@@ -161,7 +161,7 @@ impl Session {
         self.peer.expect(PROTOCOL_HEADER);
     }
 
-    /// Sends bytes, as damaged as the script says. That the client has gone is for the next read to say.
+    /// Sends bytes, with the script's damage. If the client is gone, the next read notices.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let (mut bytes, start) = (bytes.as_ref().to_vec(), self.sent);
         self.sent += bytes.len();
@@ -181,7 +181,7 @@ impl Session {
         }
     }
 
-    /// The client's next frame, whatever it is; none where it has left.
+    /// The client's next frame, of any kind; none if it has left.
     #[track_caller]
     pub fn frame(&mut self) -> Option<Frame> {
         let head = self.read(7)?;
@@ -195,7 +195,7 @@ impl Session {
         Some(Frame { kind: u8::try_from(kind).expect("a byte"), channel, payload })
     }
 
-    /// Waits for this class and method; heartbeats and content before it are passed over.
+    /// Waits for this class and method; heartbeats and content before it are skipped.
     #[track_caller]
     pub fn expect(&mut self, method: (u16, u16)) -> Frame {
         match self.wait_method(method) {
@@ -204,7 +204,7 @@ impl Session {
         }
     }
 
-    /// Waits for `connection.close` and confirms it; the code and the text.
+    /// Waits for `connection.close` and confirms it; returns the code and the text.
     #[track_caller]
     pub fn expect_close(&mut self) -> (u16, String) {
         let frame = self.expect((10, 50));
@@ -212,8 +212,8 @@ impl Session {
         code_and_text(&frame)
     }
 
-    /// Waits for the content that follows a `basic.publish`; the body. Its header comes with [`Session::frame`]
-    /// where it matters.
+    /// Waits for the content that follows a `basic.publish`; returns the body. A test that needs the header gets it with
+    /// [`Session::frame`].
     #[track_caller]
     pub fn expect_content(&mut self) -> Vec<u8> {
         let header = self.frame().expect("a header follows");
@@ -230,7 +230,7 @@ impl Session {
         body
     }
 
-    /// Ends the stream and waits until the client has left; how it did.
+    /// Ends the stream and waits until the client has left; returns how it did.
     #[track_caller]
     pub fn end(&mut self) -> Played {
         self.peer.try_finish();
@@ -244,7 +244,7 @@ impl Session {
         end
     }
 
-    /// The connection below, for what is not AMQP.
+    /// The connection below, for bytes that are not AMQP.
     pub fn peer(&mut self) -> &mut Peer {
         &mut self.peer
     }
@@ -274,7 +274,7 @@ impl Session {
         matches!(self.damage, Damage::CutAt(at) if at <= self.sent)
     }
 
-    /// So many bytes; none where the client has left before all of them came.
+    /// Reads this number of bytes; none if the client has left before all of them came.
     #[track_caller]
     fn read(&mut self, count: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; count];

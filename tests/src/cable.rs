@@ -1,4 +1,4 @@
-//! Two networks of their own and a cable between them, which delays and loses packets and is cut: what loopback never does.
+//! Two separate networks and a cable between them, which delays, loses and cuts off packets: loopback never does.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -23,35 +23,35 @@ pub const HOST: &str = "10.99.0.1";
 /// The address of its peers' end.
 pub const PEER: &str = "10.99.0.2";
 
-/// Two ends and what lies between them. It is gone when it is dropped.
+/// Two ends and the cable between them. Dropping it removes it.
 pub struct Cable {
     host: End,
     peer: End,
     fate: Arc<Fate>,
-    /// Dropped, it ends both directions.
+    /// Dropping it ends both directions.
     stop: Option<UnixStream>,
     directions: Vec<JoinHandle<()>>,
 }
 
-/// A network of its own with one device in it.
+/// A separate network with one device in it.
 struct End {
     network: File,
     device: Arc<SyncDevice>,
 }
 
-/// What becomes of packets.
+/// How packets are treated.
 #[derive(Default)]
 struct Fate {
     delay_ms: AtomicU64,
     lost_of_thousand: AtomicU64,
     is_cut: AtomicBool,
-    /// How many packets have been lost, for who waits for one.
+    /// The number of lost packets, for threads that wait for one.
     lost: Mutex<u64>,
     has_lost: Condvar,
 }
 
 impl Cable {
-    /// A cable whose packets have at most `mtu` bytes. Where this process may make no networks it is none, and a line says so.
+    /// A cable whose packets have at most `mtu` bytes. None, with a line in the output, if this process may not make networks.
     pub fn lay(mtu: u16) -> Option<Cable> {
         let ends = End::new(HOST, mtu).and_then(|host| Ok((host, End::new(PEER, mtu)?)));
         let (host, peer) = match ends {
@@ -79,7 +79,7 @@ impl Cable {
         Some(Cable { host, peer, fate, stop: Some(stop), directions })
     }
 
-    /// Runs this at the host's end: what is started and opened there is in that network.
+    /// Runs this at the host's end: everything that is started and opened there is in that network.
     pub fn at_host<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
         self.host.within(run)
     }
@@ -95,12 +95,12 @@ impl Cable {
         self.fate.delay_ms.store(milliseconds, Ordering::Relaxed);
     }
 
-    /// Loses so many packets of a thousand from now on.
+    /// Loses this number of packets of a thousand from now on.
     pub fn lose(&self, of_thousand: u64) {
         self.fate.lost_of_thousand.store(of_thousand, Ordering::Relaxed);
     }
 
-    /// No packet arrives from now on, and nobody is told.
+    /// No packet arrives from now on, without an error to either end.
     pub fn cut(&self) {
         self.fate.is_cut.store(true, Ordering::SeqCst);
     }
@@ -116,7 +116,7 @@ impl Cable {
         self.at_host(|| device.enabled(false).expect("a device that goes down"));
     }
 
-    /// Waits until one packet more has been lost.
+    /// Waits until one more packet is lost.
     #[track_caller]
     pub fn wait_for_a_loss(&self) {
         let mut lost = self.fate.lost.lock().expect("the number of lost packets");
@@ -137,7 +137,7 @@ impl Drop for Cable {
     fn drop(&mut self) {
         self.stop = None;
         for direction in self.directions.drain(..) {
-            // One that has panicked has said so.
+            // A thread that has panicked has reported it.
             let _ = direction.join();
         }
     }
@@ -158,7 +158,7 @@ impl End {
         made.join().expect("a thread that makes a network")
     }
 
-    /// On a thread of its own: threads of the test harness are used again, and must stay where they are.
+    /// Runs this on a separate thread: threads of the test harness are reused, and must stay in their network.
     fn within<T: Send>(&self, run: impl FnOnce() -> T + Send) -> T {
         let entered = move || {
             let network = self.network.as_fd();
@@ -199,7 +199,7 @@ fn raise_loopback() -> io::Result<()> {
     }
 }
 
-/// One way of the cable.
+/// One direction of the cable.
 struct Direction {
     from: Arc<SyncDevice>,
     to: Arc<SyncDevice>,
@@ -233,7 +233,7 @@ impl Direction {
         }
     }
 
-    /// All packets that are there.
+    /// Takes all packets that have come.
     fn take(&mut self) {
         let mut packet = [0; 65_536];
         while let Ok(length) = self.from.recv(&mut packet) {
@@ -249,7 +249,7 @@ impl Direction {
         }
     }
 
-    /// All packets that have been under way for long enough.
+    /// Delivers all packets that have been under way for long enough.
     fn give(&mut self) {
         let now = Instant::now();
         while let Some((_, packet)) = self.under_way.pop_front_if(|(arrives, _)| *arrives <= now) {

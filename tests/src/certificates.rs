@@ -1,4 +1,4 @@
-//! Certificates for one test: an authority that nobody else knows, and what it signs.
+//! Certificates for one test: an authority that is unknown elsewhere, and the certificates that it signs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 
-/// Who signs certificates.
+/// An authority that signs certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -25,7 +25,7 @@ pub struct Certified {
 }
 
 impl Authority {
-    /// A new one.
+    /// A new authority.
     pub fn new(name: &str) -> Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -48,7 +48,7 @@ impl Authority {
         self.certify_with(folder, name, names, |_| {})
     }
 
-    /// The same with one that was good until long ago.
+    /// Like [`Authority::certify`], with a certificate that has expired long ago.
     pub fn certify_expired(&self, folder: &Path, name: &str, names: &[&str]) -> Certified {
         self.certify_with(folder, name, names, |params| {
             params.not_before = date_time_ymd(2001, 1, 1);
@@ -56,7 +56,8 @@ impl Authority {
         })
     }
 
-    /// The same as public authorities do it: for 90 days from now, and with the authority's key named.
+    /// Like [`Authority::certify`], as public authorities do it: for 90 days from now, and with the identifier of the
+    /// authority's key.
     pub fn certify_as_public(&self, folder: &Path, name: &str, names: &[&str]) -> Certified {
         self.certify_with(folder, name, names, |params| {
             let now = SystemTime::now();
@@ -66,7 +67,7 @@ impl Authority {
         })
     }
 
-    /// The same with so many names besides that it is giant.
+    /// Like [`Authority::certify`], with so many names that the certificate has about `bytes` bytes.
     pub fn certify_giant(&self, folder: &Path, name: &str, bytes: usize) -> Certified {
         let names: Vec<String> =
             (0..bytes / 64).map(|number| format!("{number:0>52}.example")).collect();

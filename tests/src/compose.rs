@@ -1,13 +1,13 @@
-//! Components with more in them than a compiler puts there: another component inside, made as often as one likes.
+//! Components that a compiler would not make: with another component inside, instantiated any number of times.
 
 use wasmparser::{ComponentExternalKind, ComponentTypeRef, Parser, Payload};
 
-/// A section of a component that holds another.
+/// The section of a component that contains another one.
 const COMPONENT: u8 = 4;
-/// A section that says which components are instantiated.
+/// The section of component instances.
 const INSTANCES: u8 = 5;
 
-/// `outer` with the component `inner` (as text, without imports) inside, made so many times with each instance of it.
+/// `outer` with the component `inner` (as text, without imports) inside, which each instance of it instantiates `times` times.
 pub fn with_inside(outer: &[u8], inner: &str, times: u32) -> Vec<u8> {
     let inner = wat::parse_str(inner).expect("WebAssembly as text");
     let mut bytes = outer.to_owned();
@@ -23,7 +23,7 @@ pub fn with_inside(outer: &[u8], inner: &str, times: u32) -> Vec<u8> {
     bytes
 }
 
-/// How many components have a number in this one.
+/// The number of components with an index in this one.
 fn components(bytes: &[u8]) -> u32 {
     let (mut depth, mut count) = (0_u32, 0);
     for payload in Parser::new(0).parse_all(bytes) {

@@ -1,4 +1,4 @@
-//! A `plugins.toml`, built by a test in the order a reader of the file meets it.
+//! A `plugins.toml`, built by a test in the order of the file.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,17 +6,17 @@ use std::path::Path;
 use crate::certificates::Certified;
 use crate::component;
 
-/// How many sandboxes a plugin has.
+/// The sandboxes of a plugin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
     /// One for each accepted connection.
     Connection,
-    /// One for all.
+    /// One for all connections.
     Plugin,
 }
 
 impl Isolation {
-    /// As the file spells it.
+    /// Its name in the file.
     pub fn name(self) -> &'static str {
         match self {
             Isolation::Connection => "connection",
@@ -64,24 +64,24 @@ impl Plugin {
         self.key("isolation", text(isolation.name()))
     }
 
-    /// `stdout = "inherit"`: what the guest prints is the host's standard output, byte for byte.
+    /// `stdout = "inherit"`: the output of the guest is the host's standard output, byte for byte.
     pub fn prints(self) -> Plugin {
         self.key("stdout", text("inherit"))
     }
 
-    /// A key of the section; the value as TOML.
+    /// Sets a key of the section to this TOML.
     pub fn key(mut self, key: &str, value: impl Into<String>) -> Plugin {
         self.keys.push((key.to_owned(), value.into()));
         self
     }
 
-    /// A key of `[plugins.NAME.options]`; a text.
+    /// Sets a key of `[plugins.NAME.options]` to a text.
     pub fn option(mut self, key: &str, value: &str) -> Plugin {
         self.options.push((key.to_owned(), text(value)));
         self
     }
 
-    /// A key of `[plugins.NAME.limits]`; the value as TOML.
+    /// Sets a key of `[plugins.NAME.limits]` to this TOML.
     pub fn limit(mut self, key: &str, value: impl Into<String>) -> Plugin {
         self.limits.push((key.to_owned(), value.into()));
         self
@@ -121,17 +121,17 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// On a port of the kernel's choice.
+    /// A listener on a port that the kernel picks.
     pub fn tcp(plugin: &str) -> Listen {
         Listen::at("tcp://127.0.0.1:0", plugin)
     }
 
-    /// On a Unix socket.
+    /// A listener on a Unix socket.
     pub fn unix(path: &Path, plugin: &str) -> Listen {
         Listen::at(&format!("unix://{}", path.display()), plugin)
     }
 
-    /// On an address as it is written.
+    /// A listener at this address, unchanged.
     pub fn at(address: &str, plugin: &str) -> Listen {
         Listen {
             address: address.to_owned(),
@@ -141,19 +141,19 @@ impl Listen {
         }
     }
 
-    /// A key of the section; the value as TOML.
+    /// Sets a key of the section to this TOML.
     pub fn key(mut self, key: &str, value: impl Into<String>) -> Listen {
         self.keys.push((key.to_owned(), value.into()));
         self
     }
 
-    /// What it shows to peers that come by TLS.
+    /// Sets the certificate for TLS.
     pub fn certified(self, by: &Certified) -> Listen {
         let file = |path: &Path| text(&path.display().to_string());
         self.key("certificate", file(&by.certificate)).key("key", file(&by.key))
     }
 
-    /// A key of `options`; a text.
+    /// Sets a key of `options` to a text.
     pub fn option(mut self, key: &str, value: &str) -> Listen {
         self.options.push((key.to_owned(), text(value)));
         self
@@ -175,7 +175,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A file that says nothing.
+    /// An empty file.
     pub fn new() -> Config {
         Config::default()
     }
@@ -186,19 +186,19 @@ impl Config {
         Config::new().plugin(plugin).listen(listen)
     }
 
-    /// A key of `[host]`; the value as TOML.
+    /// Sets a key of `[host]` to this TOML.
     pub fn host(mut self, key: &str, value: impl Into<String>) -> Config {
         self.host.push((key.to_owned(), value.into()));
         self
     }
 
-    /// One more plugin.
+    /// Adds a plugin.
     pub fn plugin(mut self, plugin: Plugin) -> Config {
         self.plugins.push(plugin);
         self
     }
 
-    /// A key of `[tenants.NAME.limits]`; the value as TOML.
+    /// Sets a key of `[tenants.NAME.limits]` to this TOML.
     pub fn tenant(mut self, name: &str, key: &str, value: impl Into<String>) -> Config {
         self.tenants.push((name.to_owned(), key.to_owned(), value.into()));
         self
@@ -210,7 +210,7 @@ impl Config {
         self
     }
 
-    /// Is watched at a Unix socket in the host's own folder.
+    /// Adds an admin listener at a Unix socket in the host's own folder.
     pub fn watched(self) -> Config {
         self.admin("address", "\"unix://admin.sock\"")
     }
@@ -221,13 +221,13 @@ impl Config {
         self
     }
 
-    /// A key of `[tenants.NAME]` itself; the value as TOML.
+    /// Sets a key of `[tenants.NAME]` itself to this TOML.
     pub fn sharing(mut self, name: &str, key: &str, value: impl Into<String>) -> Config {
         self.sharing.push((name.to_owned(), key.to_owned(), value.into()));
         self
     }
 
-    /// One more listener.
+    /// Adds a listener.
     pub fn listen(mut self, listen: Listen) -> Config {
         self.listens.push(listen);
         self
@@ -283,7 +283,7 @@ pub fn text(value: &str) -> String {
     quoted
 }
 
-/// The sections of tenants that have this behind their names.
+/// Writes a section `[tenants.NAME` + `part` + `]` for each tenant among these keys.
 fn of_tenants(toml: &mut String, part: &str, keys: &[(String, String, String)]) {
     for (name, _, _) in keys {
         let head = format!("[tenants.{name}{part}]");
@@ -307,7 +307,7 @@ fn section(toml: &mut String, head: &str, keys: &[(String, String)]) {
     toml.push('\n');
 }
 
-/// A configuration of tenants with these names, each with a listener whose plugin computes for as long as its peers ask.
+/// A configuration of tenants with these names, each with a listener whose plugin computes for as long as its peers request.
 pub fn computing_tenants(isolation: Isolation, names: [&str; 2]) -> Config {
     names.into_iter().fold(Config::new(), |config, name| {
         let plugin = Plugin::named(name, &component("compute")).isolation(isolation);

@@ -1,4 +1,4 @@
-//! The contract as its files list it, for tests that walk all of it.
+//! The contract as its files define it, for tests that cover all of it.
 
 use std::fs;
 
@@ -7,16 +7,16 @@ use wit_parser::{PackageId, Resolve};
 
 use crate::workspace;
 
-/// A function of the contract, of whichever side.
+/// A function of the contract, of either side.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContractFunction {
     /// Its interface and its name, as in `channels.push`.
     pub name: String,
-    /// Whether it is the guest's own, which the host calls.
+    /// Whether the guest exports it and the host calls it.
     pub is_event: bool,
 }
 
-/// Every function, in the order of their names.
+/// All functions, by name.
 pub fn functions() -> Vec<ContractFunction> {
     let world = read("world");
     let mut found = Vec::new();
@@ -52,7 +52,7 @@ pub fn current() -> (Resolve, PackageId) {
     (resolve, package)
 }
 
-/// Versions whose plugins must still be served: what they were is kept in `tests/contracts`.
+/// Versions whose plugins must still be served; their contracts are kept in `tests/contracts`.
 pub fn earlier_versions() -> Vec<String> {
     let folder = fs::read_dir(workspace().join("tests/contracts")).expect("a folder");
     let version = |file: fs::DirEntry| Some(file.path().file_stem()?.to_str()?.to_owned());
@@ -61,12 +61,12 @@ pub fn earlier_versions() -> Vec<String> {
     found
 }
 
-/// The contract as this version had it.
+/// The contract of this version.
 pub fn earlier(version: &str) -> (Resolve, PackageId) {
     parsed(&earlier_text(version))
 }
 
-/// The same under the name of another version.
+/// The contract of `version` under the name of another version.
 pub fn renamed(version: &str, other: &str) -> (Resolve, PackageId) {
     parsed(
         &earlier_text(version).replace(&format!("plugin@{version};"), &format!("plugin@{other};")),
@@ -84,7 +84,7 @@ fn parsed(text: &str) -> (Resolve, PackageId) {
     (resolve, package)
 }
 
-/// Each interface of a contract, with what is in it, written in one way and without its words.
+/// Each interface of a contract with its content, in a normal form and without comments.
 pub fn interfaces((resolve, package): &(Resolve, PackageId)) -> Vec<(String, String)> {
     let interfaces = resolve.packages[*package].interfaces.iter();
     let printed = |(name, id): (&String, &_)| {

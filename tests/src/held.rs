@@ -1,4 +1,4 @@
-//! A host whose standard output and standard error are read only when the test says so.
+//! A host whose standard output and standard error are read only when the test requests it.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -12,7 +12,7 @@ use crate::host::command;
 use crate::log::LogLine;
 use crate::{PATIENCE, Peer, process};
 
-/// A `sandloop run` that nobody reads once it is ready; it is killed when the test lets go of it.
+/// A `sandloop run` whose output is not read once it is ready; dropping it kills it.
 #[derive(Debug)]
 pub struct HeldHost {
     child: Child,
@@ -23,7 +23,7 @@ pub struct HeldHost {
 }
 
 impl HeldHost {
-    /// Runs a configuration, reads its log until it is ready, and no further.
+    /// Runs a configuration, and reads its log until it is ready, and no further.
     pub fn start(toml: &str) -> HeldHost {
         let dir = tempfile::tempdir().expect("a temporary directory");
         fs::write(dir.path().join("plugins.toml"), toml).expect("a new file");
@@ -62,7 +62,7 @@ impl HeldHost {
         self.child.id()
     }
 
-    /// Asks for a graceful stop while nobody reads; how long it took until the end.
+    /// Requests a graceful stop while the output is not read; returns the time until the end.
     pub fn stop_unread(&mut self) -> Duration {
         process::signal(self.pid(), Signal::TERM);
         let begun = Instant::now();
@@ -73,7 +73,7 @@ impl HeldHost {
         begun.elapsed()
     }
 
-    /// Reads the log on, so many bytes a second at most, until a line is as it should be; all lines so far.
+    /// Continues to read the log, at most this number of bytes a second, until a line matches; returns all lines so far.
     pub fn read_until(
         &mut self,
         per_second: usize,
@@ -93,12 +93,12 @@ impl HeldHost {
                 return lines;
             }
             let due = Duration::from_secs_f64(bytes as f64 / per_second as f64);
-            // Reading slowly is what this is about, not waiting for something.
+            // Reading slowly is the purpose; this does not wait for anything.
             std::thread::sleep(due.saturating_sub(begun.elapsed()).min(Duration::from_millis(50)));
         }
     }
 
-    /// Everything that is left on standard output, to its end.
+    /// Reads the rest of standard output, to its end.
     pub fn read_stdout(&mut self) -> Vec<u8> {
         let mut read = Vec::new();
         let stdout = self.stdout.as_mut().expect("it is still open");
@@ -109,7 +109,7 @@ impl HeldHost {
 
 impl Drop for HeldHost {
     fn drop(&mut self) {
-        // Both fail only where it has ended.
+        // Both fail only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

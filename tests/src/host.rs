@@ -14,13 +14,13 @@ use crate::log::{Lines, LogLine};
 use crate::peer::Peer;
 use crate::{Config, PATIENCE, paths, process};
 
-/// A `sandloop run` that is killed when the test lets go of it.
+/// A `sandloop run`; dropping it kills it.
 #[derive(Debug)]
 pub struct Host {
     child: Child,
     stderr: Lines,
     stdout: Lines,
-    /// Standard output, where nobody reads it.
+    /// Standard output, if it is not read.
     unread: Option<ChildStdout>,
     served: Vec<Served>,
     // The directory goes after the child.
@@ -40,12 +40,12 @@ impl Host {
         Host::start_in(tempfile::tempdir().expect("a temporary directory"), config)
     }
 
-    /// The same in a directory that the test has prepared.
+    /// Like [`Host::start`], in a directory that the test has prepared.
     pub fn start_in(dir: TempDir, config: &Config) -> Host {
         Host::start_toml(dir, &config.to_toml())
     }
 
-    /// The same with a file as text.
+    /// Like [`Host::start_in`], with a file as text.
     pub fn start_toml(dir: TempDir, toml: &str) -> Host {
         Host::start_by(command(dir.path()), dir, toml)
     }
@@ -58,19 +58,19 @@ impl Host {
         host
     }
 
-    /// The same with sockets that are handed over as systemd does, such as `web=tcp`: see `tests/peers/activate.py`.
+    /// Like [`Host::start_in`], with sockets that are passed as systemd does, such as `web=tcp`: see `tests/peers/activate.py`.
     pub fn start_activated(dir: TempDir, config: &Config, sockets: &[&str]) -> Host {
         Host::start_by(activated(dir.path(), sockets), dir, &config.to_toml())
     }
 
-    /// The same with more variables in its environment.
+    /// Like [`Host::start_in`], with more environment variables.
     pub fn start_with(dir: TempDir, config: &Config, variables: &[(&str, &str)]) -> Host {
         let mut command = command(dir.path());
         command.envs(variables.iter().copied());
         Host::start_by(command, dir, &config.to_toml())
     }
 
-    /// The same, and nobody reads the host's standard output.
+    /// Like [`Host::start`], but the host's standard output is not read.
     pub fn start_unread(config: &Config) -> Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let mut host = Host::spawn_by(command(dir.path()), dir, &config.to_toml(), |host| {
@@ -80,13 +80,13 @@ impl Host {
         host
     }
 
-    /// The same with a file of this repository. Its components stay where they are; its addresses become this
+    /// Like [`Host::start`], with a file of this repository. The paths of its components are kept; its addresses become this
     /// host's own, so that files that all serve port 10000 run side by side.
     pub fn start_file(file: &Path) -> Host {
         Host::start_file_with(file, &[("127.0.0.1", &own_loopback())])
     }
 
-    /// The same, with these words of the file replaced by others, one after the other.
+    /// Like [`Host::start_file`], with these words of the file replaced, one after the other.
     pub fn start_file_with(file: &Path, words: &[(&str, &str)]) -> Host {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let target = format!("\"{}/", paths::workspace().join("target").display());
@@ -111,14 +111,14 @@ impl Host {
         let mut child =
             command.args(["run", "plugins.toml"]).spawn().expect("the host's binary can be run");
         let stderr = Lines::read(child.stderr.take().expect("stderr is a pipe"));
-        // None yet, and none where nobody reads.
+        // Empty so far, and for ever if the output is not read.
         let stdout = Lines::read(std::io::empty());
         let mut host = Host { child, stderr, stdout, unread: None, served: Vec::new(), dir };
         with_stdout(&mut host);
         host
     }
 
-    /// Waits for the `ready` line and learns the addresses.
+    /// Waits for the `ready` line and reads the addresses.
     fn wait_ready(&mut self) {
         self.wait_log("ready ");
         self.served = self
@@ -159,22 +159,22 @@ impl Host {
         self.child.id()
     }
 
-    /// Where it runs, with its `plugins.toml`.
+    /// Its folder, with its `plugins.toml`.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// The log until now.
+    /// The log so far.
     pub fn log(&self) -> Vec<LogLine> {
         self.stderr.so_far()
     }
 
-    /// Waits for a line of the log whose message starts so.
+    /// Waits for a line of the log whose message begins with this.
     pub fn wait_log(&self, start: &str) -> LogLine {
         self.wait_line(start, |line| line.message().starts_with(start))
     }
 
-    /// Waits for a line of the log of this kind; `what` is for the failure.
+    /// Waits for a line of the log that matches; `what` is for the failure.
     pub fn wait_line(&self, what: &str, mut matches: impl FnMut(&LogLine) -> bool) -> LogLine {
         let found = self.stderr.wait_for(|lines| lines.iter().find(|line| matches(line)).cloned());
         match found {
@@ -183,7 +183,7 @@ impl Host {
         }
     }
 
-    /// Waits until the log has this many lines of a kind, and gives them.
+    /// Waits until this number of lines of the log match, and returns them.
     pub fn wait_lines(
         &self,
         what: &str,
@@ -200,8 +200,8 @@ impl Host {
         }
     }
 
-    /// Asks what is in use, with SIGUSR1, until the answer is wanted. The line that `tells` is one in each answer; `what` is
-    /// for the failure.
+    /// Requests the resources in use with SIGUSR1 until the answer matches. `tells` is whether a line is the wanted one of an
+    /// answer; `what` is for the failure.
     #[track_caller]
     pub fn wait_in_use(
         &self,
@@ -223,7 +223,7 @@ impl Host {
         }
     }
 
-    /// What the guests printed until now, where the plugin says `stdout = "inherit"`.
+    /// The output of the guests so far, if the plugin has `stdout = "inherit"`.
     pub fn printed(&self) -> String {
         self.stdout.text()
     }
@@ -239,7 +239,7 @@ impl Host {
         );
     }
 
-    /// Waits until the guests have printed a line that begins so, and gives it.
+    /// Waits until the guests have printed a line that begins with this, and returns it.
     pub fn wait_printed_start(&self, start: &str) -> String {
         let found =
             self.stdout.wait_for(|lines| lines.iter().find(|it| it.0.starts_with(start)).cloned());
@@ -253,7 +253,7 @@ impl Host {
         }
     }
 
-    /// Waits until the guests have printed this many lines, and gives them.
+    /// Waits until the guests have printed this many lines, and returns them.
     pub fn wait_printed_lines(&self, count: usize) -> Vec<String> {
         let found = self.stdout.wait_for(|lines| {
             (count <= lines.len()).then(|| lines.iter().map(|line| line.0.clone()).collect())
@@ -273,7 +273,7 @@ impl Host {
         process::signal(self.pid(), signal);
     }
 
-    /// Asks for a graceful stop and waits for its end, which must be a clean one.
+    /// Requests a graceful stop and waits for the end, which must be a clean one.
     pub fn stop(self) -> Outcome {
         self.signal(Signal::TERM);
         let outcome = self.wait_exit();
@@ -292,7 +292,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // Both fail only where it has ended.
+        // Both fail only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
@@ -301,7 +301,7 @@ impl Drop for Host {
     }
 }
 
-/// An address of this machine that no other host of a test uses: all of 127.0.0.0/8 is here.
+/// A loopback address that no other host of a test uses: all of 127.0.0.0/8 is on this machine.
 pub fn own_loopback() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = std::process::id() * 16 + COUNT.fetch_add(1, Ordering::Relaxed);
@@ -309,7 +309,7 @@ pub fn own_loopback() -> String {
     format!("127.{}.{}.{}", high + 1, middle + 1, low + 1)
 }
 
-/// How a command ended.
+/// The outcome of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The exit code; none after a signal.
@@ -327,12 +327,12 @@ pub fn sandloop(dir: &Path, arguments: &[&str]) -> Outcome {
     finish(command)
 }
 
-/// Runs any command to its end, which must come within [`PATIENCE`] after it went silent.
+/// Runs any command to its end, which must come within [`PATIENCE`] after its last output.
 pub fn finish(command: Command) -> Outcome {
     Running::spawn(command).wait()
 }
 
-/// A command that runs, and is killed when the test lets go of it.
+/// A running command; dropping it kills it.
 #[derive(Debug)]
 pub struct Running {
     command: Command,
@@ -342,7 +342,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Begins it, with nothing on its standard input.
+    /// Starts it, with an empty standard input.
     pub fn spawn(mut command: Command) -> Running {
         let mut child = command
             .stdin(Stdio::null())
@@ -365,13 +365,13 @@ impl Running {
         self.stderr.so_far()
     }
 
-    /// Waits for a line on standard error whose message starts so; false when it ends without.
+    /// Waits for a line on standard error whose message begins with this; false if it ends without one.
     pub fn says(&self, start: &str) -> bool {
         let says = |line: &LogLine| line.message().starts_with(start);
         self.stderr.wait_for(|lines| lines.iter().any(says).then_some(())).is_some()
     }
 
-    /// Waits for so many lines on standard error that match; the last of them, none when it ends without.
+    /// Waits until `count` lines on standard error match; returns the last of them, none if it ends before.
     pub fn says_often(
         &self,
         times: usize,
@@ -381,13 +381,13 @@ impl Running {
             .wait_for(|lines| lines.iter().filter(|line| matches(line)).nth(times - 1).cloned())
     }
 
-    /// Waits for a line on standard error that has this in it; false when it ends without.
+    /// Waits for a line on standard error that contains this; false if it ends without one.
     pub fn logs(&self, text: &str) -> bool {
         let has = |line: &LogLine| line.0.contains(text);
         self.stderr.wait_for(|lines| lines.iter().any(has).then_some(())).is_some()
     }
 
-    /// Waits for the line on standard error that is so many-eth of those whose message starts so.
+    /// Waits for the `count`-th line on standard error whose message begins with this.
     #[track_caller]
     pub fn log_line(&self, start: &str, count: usize) -> LogLine {
         let begins = |line: &&LogLine| line.message().starts_with(start);
@@ -398,7 +398,7 @@ impl Running {
         })
     }
 
-    /// Waits for this line on standard output; false when it ends without.
+    /// Waits for this line on standard output; false if it ends without one.
     pub fn prints(&self, line: &str) -> bool {
         self.stdout.wait_for(|lines| lines.iter().any(|it| it.0 == line).then_some(())).is_some()
     }
@@ -408,7 +408,7 @@ impl Running {
         self.line("")
     }
 
-    /// Waits for a line on standard output that begins so.
+    /// Waits for a line on standard output that begins with this.
     pub fn line(&self, start: &str) -> String {
         let begins = |line: &&LogLine| line.0.starts_with(start);
         let found = self.stdout.wait_for(|lines| lines.iter().find(begins).cloned());
@@ -425,7 +425,7 @@ impl Running {
     pub fn wait(mut self) -> Outcome {
         let ended = self.stderr.wait_end().is_some() && self.stdout.wait_end().is_some();
         if !ended {
-            // It fails only where it has just ended.
+            // It fails only if the process has just ended.
             let _ = self.child.kill();
         }
         let status = self.child.wait().expect("the child is ours");
@@ -438,13 +438,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only where it has ended.
+        // Both fail only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// `sandloop` with sockets that are handed over, as `tests/peers/activate.py` names them.
+/// `sandloop` with sockets that are passed to it, named as in `tests/peers/activate.py`.
 pub fn activated(dir: &Path, sockets: &[&str]) -> Command {
     let mut command = as_tests_run_it(dir, Command::new("python3"));
     command.arg(paths::workspace().join("tests/peers/activate.py")).args(sockets);
@@ -452,7 +452,7 @@ pub fn activated(dir: &Path, sockets: &[&str]) -> Command {
     command
 }
 
-/// `sandloop` as a test runs it: nothing of the developer's environment changes what it says.
+/// `sandloop` as a test runs it: the developer's environment does not affect its output.
 pub fn command(dir: &Path) -> Command {
     as_tests_run_it(dir, Command::new(paths::binary()))
 }

@@ -1,13 +1,13 @@
-//! The harness of the black-box suite: it starts the real `sandloop`, on ports the kernel picks, and talks
-//! to it as the world does, over sockets, signals, its log and its exit code.
+//! The harness of the black-box suite: it starts the real `sandloop`, on ports that the kernel picks, and talks to it as other
+//! programs do: over sockets, signals, its log and its exit code.
 //!
 //! # Layout
-//! In the order a test uses them:
+//! In the order of their use:
 //! [`paths`] finds what is tested, [`certificates`] makes what TLS shows, [`compose`] puts more into a component, [`config`] writes a `plugins.toml`, [`contract`] lists what a plugin and a host can do, [`host`] runs it, [`log`] reads what it
 //! says, [`held`] runs one that nobody reads, [`peer`] is the other end of a connection, [`process`] looks at the host from outside.
 //!
-//! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with
-//! [`PATIENCE`] as its deadline.
+//! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with the deadline
+//! [`PATIENCE`].
 
 pub mod admin;
 pub mod amqp_server;
@@ -42,6 +42,6 @@ pub use paths::{component, workspace};
 pub use peer::{Peer, Server, more_than_the_kernel_holds};
 pub use stub::StubServer;
 
-/// How long anything that must happen may take before the test fails. Long, because it costs nothing
-/// where the host works and a loaded machine is slow.
+/// The longest wait for anything that must happen before the test fails. Long, because it costs nothing if the host works, and
+/// a busy machine is slow.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! What a child process writes, line by line, while it runs.
+//! The output of a child process, line by line, while it runs.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
@@ -13,7 +13,7 @@ use crate::PATIENCE;
 pub struct LogLine(pub String);
 
 impl LogLine {
-    /// `INFO`, `WARN`, …; empty where the line is a continuation, such as a frame of a backtrace.
+    /// `INFO`, `WARN`, …; empty if the line is a continuation, such as a frame of a backtrace.
     pub fn level(&self) -> &str {
         let word = self.0.split_whitespace().nth(1).unwrap_or_default();
         match word {
@@ -22,7 +22,7 @@ impl LogLine {
         }
     }
 
-    /// What follows the level.
+    /// The text behind the level.
     pub fn message(&self) -> &str {
         match self.level() {
             "" => &self.0,
@@ -33,7 +33,7 @@ impl LogLine {
         }
     }
 
-    /// The value of `name=value`, without the quotes where it has some.
+    /// The value of `name=value`, without its quotes if it has some.
     pub fn field(&self, name: &str) -> Option<&str> {
         let needle = format!(" {name}=");
         let rest = &self.0[self.0.find(&needle)? + needle.len()..];
@@ -68,7 +68,7 @@ struct State {
 pub struct Lines(Arc<(Mutex<State>, Condvar)>);
 
 impl Lines {
-    /// Reads a pipe to its end on a thread of its own, so that the child never waits for the test.
+    /// Reads a pipe to its end on a separate thread, so that the child never waits for the test.
     pub fn read(pipe: impl Read + Send + 'static) -> Lines {
         let lines = Lines::default();
         let shared = lines.clone();
@@ -89,17 +89,17 @@ impl Lines {
         lines
     }
 
-    /// Waits until the child closed the pipe; all of it, or none when the time is over.
+    /// Waits until the child has closed the pipe; returns all lines, or none after a time-out.
     pub fn wait_end(&self) -> Option<Vec<LogLine>> {
         self.wait(PATIENCE, |state| state.ended.then(|| state.lines.clone()))
     }
 
-    /// Waits until something can be found in the lines, or none when the pipe has ended or the time is over.
+    /// Waits until `find` succeeds on the lines; none if the pipe has ended or after a time-out.
     pub fn wait_for<T>(&self, find: impl FnMut(&[LogLine]) -> Option<T>) -> Option<T> {
         self.wait_long_for(PATIENCE, find)
     }
 
-    /// The same for what takes its time.
+    /// Like [`Lines::wait_for`], with a longer time-out.
     pub fn wait_long_for<T>(
         &self,
         patience: Duration,
@@ -113,12 +113,12 @@ impl Lines {
         .flatten()
     }
 
-    /// The lines until now.
+    /// The lines so far.
     pub fn so_far(&self) -> Vec<LogLine> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
     }
 
-    /// The lines until now, as text.
+    /// The lines so far, as text.
     pub fn text(&self) -> String {
         let mut text = String::new();
         for line in self.so_far() {

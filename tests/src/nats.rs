@@ -1,6 +1,7 @@
-//! NATS servers, run as child processes: one, or several that are one cluster, each with JetStream in a folder that goes with them.
+//! NATS servers, run as child processes: one, or several that form a cluster, each with JetStream in a folder that is removed
+//! with them.
 //!
-//! Each server has a loopback address of its own and the usual ports there, or the next that are free.
+//! Each server has its own loopback address and uses the usual ports there, or the next free ones.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -15,12 +16,12 @@ use crate::host::{Running, own_loopback};
 use crate::peer::Peer;
 use crate::rabbitmq::free_port;
 
-/// The usual ports: where clients connect, where other servers of the cluster do, and where a server says how it is.
+/// The usual ports: for clients, for other servers of the cluster, and for monitoring.
 const PORT: u16 = 4222;
 const ROUTE_PORT: u16 = 6222;
 const WATCHED_PORT: u16 = 8222;
 
-/// Servers that are killed when the test lets go of them.
+/// Servers; dropping them kills them.
 #[derive(Debug)]
 pub struct Nats {
     nodes: Vec<Node>,
@@ -32,7 +33,7 @@ pub struct Nats {
 struct Node {
     name: String,
     address: String,
-    /// The address at which it says how it is.
+    /// The address of its monitoring.
     watched: String,
     file: PathBuf,
     running: Option<Running>,
@@ -44,19 +45,19 @@ impl Nats {
         Nats::start_with(1, "")
     }
 
-    /// So many servers that are one cluster, as soon as JetStream has a leader in it.
+    /// This number of servers in one cluster, as soon as JetStream has a leader in it.
     pub fn cluster(servers: usize) -> Nats {
         Nats::start_with(servers, "")
     }
 
-    /// The same, with this text in the configuration of each: `authorization`, `accounts`, `max_payload`.
+    /// Like [`Nats::cluster`], with this text in the configuration of each: `authorization`, `accounts`, `max_payload`.
     pub fn start_with(servers: usize, more: &str) -> Nats {
         let addresses: Vec<String> = (0..servers).map(|_| own_loopback()).collect();
         let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
         Nats::start_at(&addresses, more)
     }
 
-    /// The same at these addresses, such as that of a network of the test's own.
+    /// Like [`Nats::start_with`], at these addresses, such as that of a test's own network.
     pub fn start_at(addresses: &[&str], more: &str) -> Nats {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let ports = |ip: &&str| (free_port(ip, PORT), free_port(ip, ROUTE_PORT));
@@ -88,35 +89,35 @@ impl Nats {
         nats
     }
 
-    /// `127.1.2.3:4222`, of one server.
+    /// The address of one server, such as `127.1.2.3:4222`.
     pub fn address(&self, server: usize) -> &str {
         &self.nodes[server].address
     }
 
-    /// All of them, as `nats = […]` has them.
+    /// All addresses, in the form of `nats = […]`.
     pub fn urls(&self) -> String {
         let urls: Vec<String> =
             self.nodes.iter().map(|node| format!("\"nats://{}\"", node.address)).collect();
         format!("[{}]", urls.join(", "))
     }
 
-    /// Ends a server as a crash does.
+    /// Kills a server, as in a crash.
     pub fn kill(&mut self, server: usize) {
         self.nodes[server].running = None;
     }
 
-    /// Starts it again, with what it has stored, at the same address.
+    /// Starts it again at the same address, with its stored data.
     pub fn start_again(&mut self, server: usize) {
         self.nodes[server].begin();
         self.wait_ready(server);
     }
 
-    /// Has a server go on that was stopped, or stop, by a signal.
+    /// Sends a signal to a server, such as one that stops or continues it.
     pub fn signal(&self, server: usize, signal: rustix::process::Signal) {
         self.nodes[server].running.as_ref().expect("a server that runs").signal(signal);
     }
 
-    /// Waits for a line of a server's log that has this in it.
+    /// Waits for a line of a server's log that contains this.
     #[track_caller]
     pub fn wait_log(&self, server: usize, words: &str) {
         let node = &self.nodes[server];
@@ -124,12 +125,12 @@ impl Nats {
         assert!(says, "{} has not said `{words}` within {PATIENCE:?}", node.name);
     }
 
-    /// Where their files are.
+    /// The folder of their files.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// Waits until a server takes clients, and until its JetStream knows who leads.
+    /// Waits until a server accepts clients, and until its JetStream knows the leader.
     fn wait_ready(&self, server: usize) {
         self.wait_log(server, "Server is ready");
         let (node, begun) = (&self.nodes[server], Instant::now());
@@ -146,7 +147,7 @@ impl Node {
         self.running = Some(Running::spawn(command));
     }
 
-    /// What it says of itself: the log has no line for every way to a leader.
+    /// Its health according to its monitoring: the log does not report every election.
     fn is_healthy(&self) -> bool {
         let mut peer = Peer::connect(&format!("tcp://{}", self.watched));
         peer.send("GET /healthz?js-server-only=true HTTP/1.0\r\n\r\n");
@@ -154,7 +155,7 @@ impl Node {
     }
 }
 
-/// Where Debian keeps it, which is not where everybody looks, or in `PATH`.
+/// The program of Debian, which is in no usual folder, or the one in `PATH`.
 fn program() -> PathBuf {
     let debian = Path::new("/usr/sbin/nats-server");
     if debian.exists() { debian.to_owned() } else { PathBuf::from("nats-server") }

@@ -1,4 +1,4 @@
-//! nginx, run as a child process: a server that we did not write.
+//! nginx, run as a child process: an independent server.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use crate::certificates::Authority;
 use crate::host::own_loopback;
 use crate::log::Lines;
 
-/// An nginx that is killed when the test lets go of it.
+/// An nginx; dropping it kills it.
 #[derive(Debug)]
 pub struct Nginx {
     child: Child,
@@ -27,7 +27,7 @@ impl Nginx {
         Nginx::start_certified(&Authority::new("Authority of nginx"), server, files)
     }
 
-    /// The same, with a certificate of this authority where it listens with TLS.
+    /// Like [`Nginx::start`], with a certificate of this authority for TLS.
     pub fn start_certified(authority: &Authority, server: &str, files: &[(&str, &[u8])]) -> Nginx {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let loopback = own_loopback();
@@ -59,7 +59,7 @@ impl Nginx {
             .spawn()
             .expect("nginx can be run; `cargo xtask setup` installs it");
         let log = Lines::read(child.stderr.take().expect("stderr is a pipe"));
-        // It listens before it says so.
+        // It listens before it logs that.
         let begun =
             log.wait_for(|lines| lines.iter().any(|it| it.0.contains("using the")).then_some(()));
         assert!(begun.is_some(), "nginx does not start:\n{}", log.text());
@@ -71,17 +71,17 @@ impl Nginx {
         &self.address
     }
 
-    /// `127.1.2.3:8443`, where it speaks TLS. Its certificate is for this address alone.
+    /// `127.1.2.3:8443`, its address for TLS. Its certificate is for this address alone.
     pub fn tls_address(&self) -> &str {
         &self.tls_address
     }
 
-    /// What it said.
+    /// Its log.
     pub fn log(&self) -> String {
         self.log.text()
     }
 
-    /// Where it keeps what it was given.
+    /// The folder of its files.
     pub fn dir(&self) -> &std::path::Path {
         self.dir.path()
     }
@@ -89,13 +89,13 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Both fail only where it has ended.
+        // Both fail only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// In `PATH`, or where Debian keeps it.
+/// The program in `PATH`, or that of Debian.
 fn command() -> Command {
     let in_path = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
     Command::new(if in_path { "nginx" } else { "/usr/sbin/nginx" })

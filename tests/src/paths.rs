@@ -1,4 +1,4 @@
-//! Where the things under test are.
+//! The paths of the programs and components under test.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the suite is a member of the workspace")
 }
 
-/// The host's binary: `SANDLOOP_BIN`, or whichever of those that `cargo xtask` makes was built last.
+/// The host's binary: `SANDLOOP_BIN`, or the one of `cargo xtask` that was built last.
 pub fn binary() -> PathBuf {
     let named = env::var_os("SANDLOOP_BIN").map(PathBuf::from);
     present(named.unwrap_or_else(built_last))
@@ -32,7 +32,7 @@ pub fn python() -> &'static str {
     python_with("websockets")
 }
 
-/// A Python that has a module: the one in `PATH`, or Debian's, for whom it is packaged.
+/// A Python that has a module: the one in `PATH`, or Debian's, which has its packages.
 pub fn python_with(module: &str) -> &'static str {
     let import = format!("import {module}");
     let has = |python: &&str| {

@@ -1,4 +1,4 @@
-//! The other end of a connection: raw bytes, and an opinion on what must come back.
+//! The other end of a connection: sends raw bytes, and checks the answers.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
@@ -21,15 +21,15 @@ impl Peer {
         Peer::try_connect(address).unwrap_or_else(|error| panic!("connect to {address}: {error}"))
     }
 
-    /// The same where it may fail.
+    /// Like [`Peer::connect`], but may fail.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Those of the system.
     pub fn try_connect(address: &str) -> io::Result<Peer> {
         Peer::connect_with(address, |_| Ok(()))
     }
 
-    /// Connects where the host accepts and closes at once: this side may learn it as early as here.
+    /// Connects to a host that accepts and closes at once: this side may notice it as early as here.
     #[track_caller]
     pub fn expect_turned_away(address: &str) {
         if let Ok(mut peer) = Peer::try_connect(address) {
@@ -37,22 +37,22 @@ impl Peer {
         }
     }
 
-    /// Connects with a small receive buffer: what it does not read, the host has to hold.
+    /// Connects with a small receive buffer: the host has to keep what the peer does not read.
     pub fn connect_narrow(address: &str) -> Peer {
         Peer::connect_with(address, |socket| socket.set_recv_buffer_size(4096))
             .unwrap_or_else(|error| panic!("connect to {address}: {error}"))
     }
 
-    /// Connects from this address of the machine, on a port of the kernel's choice.
+    /// Connects from this address of the machine, on a port that the kernel picks.
     pub fn connect_from(source: Ipv4Addr, address: &str) -> Peer {
         Peer::try_connect_from(source, address)
             .unwrap_or_else(|error| panic!("connect from {source} to {address}: {error}"))
     }
 
-    /// The same where it may fail: a host that resets at once may be learnt of as early as here.
+    /// Like [`Peer::connect_from`], but may fail: the reset of a host may be noticed as early as here.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Those of the system.
     pub fn try_connect_from(source: Ipv4Addr, address: &str) -> io::Result<Peer> {
         let source = SocketAddr::from((source, 0));
         Peer::connect_with(address, |socket| socket.bind(&source.into()))
@@ -66,7 +66,7 @@ impl Peer {
         let socket = Socket::new(address.domain(), Type::STREAM, None)?;
         prepare(&socket)?;
         socket.connect_timeout(&address, PATIENCE).or_else(|error| match address.domain() {
-            // A Unix socket connects at once or not at all, and knows no timeout.
+            // A Unix socket connects at once or not at all, without a time-out.
             Domain::UNIX => socket.connect(&address),
             _ => Err(error),
         })?;
@@ -96,18 +96,18 @@ impl Peer {
         self.socket.write_all(bytes.as_ref()).expect("the host takes what it is sent");
     }
 
-    /// Sends what may not be taken: the host may close at any time.
+    /// Sends bytes that the host need not accept: it may close at any time.
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
-        // That it is closed is for the next read to say.
+        // The next read notices that it is closed.
         let _ = self.socket.write_all(bytes.as_ref());
     }
 
-    /// Sends until the host does not take more, although it answers `neighbour` meanwhile, and says how much it took.
+    /// Sends until the host accepts no more, although it answers `neighbour` meanwhile; returns the number of bytes.
     #[track_caller]
     pub fn send_until_stalled(&mut self, neighbour: &mut Peer, chunk: &[u8], most: usize) -> usize {
         let mut sent = 0;
         loop {
-            // A busy machine may be as still as a host that does not read.
+            // A busy machine may be as silent as a host that does not read.
             let more = self.send_until_stuck(chunk, most - sent, Duration::from_millis(300));
             sent += more;
             if more == 0 || sent == most {
@@ -117,7 +117,7 @@ impl Peer {
         }
     }
 
-    /// Sends until the host does not take more for `patience`, and says how much it took.
+    /// Sends until the host accepts no more for `patience`; returns the number of bytes.
     pub fn send_until_stuck(&mut self, chunk: &[u8], most: usize, patience: Duration) -> usize {
         self.socket.set_write_timeout(Some(patience)).expect("an open socket");
         let mut sent = 0;
@@ -137,9 +137,9 @@ impl Peer {
         self.socket.shutdown(Shutdown::Write).expect("an open socket");
     }
 
-    /// Ends the write side, where the host may have closed.
+    /// Ends the write side; the host may have closed before.
     pub fn try_finish(&mut self) {
-        // That it is closed is for the next read to say.
+        // The next read notices that it is closed.
         let _ = self.socket.shutdown(Shutdown::Write);
     }
 
@@ -173,7 +173,7 @@ impl Peer {
         );
     }
 
-    /// Reads one line; without its end.
+    /// Reads one line; returns it without its end.
     #[track_caller]
     pub fn line(&mut self) -> String {
         let mut line = Vec::new();
@@ -189,10 +189,10 @@ impl Peer {
         String::from_utf8(line).expect("the line is text")
     }
 
-    /// Reads some bytes, at most as many as fit; 0 at the end of the stream.
+    /// Reads some bytes, up to the length of the buffer; 0 at the end of the stream.
     ///
     /// # Errors
-    /// What the kernel says.
+    /// Those of the system.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.socket.read(buffer)
     }
@@ -214,7 +214,7 @@ impl Peer {
         assert!(rest.is_empty(), "{:?} before the end", Text(&rest));
     }
 
-    /// The host closes the connection, orderly or by a reset; what came before does not matter.
+    /// The host closes the connection, orderly or by a reset; earlier bytes are ignored.
     #[track_caller]
     pub fn expect_closed(&mut self) {
         let mut buffer = [0; 65536];
@@ -241,7 +241,7 @@ impl Peer {
         silent
     }
 
-    /// Whether the host neither closes nor resets the connection for this long; what it sends is not looked at.
+    /// Whether the host neither closes nor resets the connection for this long; its bytes are not read.
     pub fn is_open_for(&mut self, time: Duration) -> bool {
         self.socket.set_read_timeout(Some(time)).expect("an open socket");
         let open = match self.socket.read(&mut [0; 4096]) {
@@ -252,7 +252,7 @@ impl Peer {
         open
     }
 
-    /// Whether there is nothing to read at this moment; what there is stays to be read.
+    /// Whether nothing can be read at this moment; available bytes are not consumed.
     #[track_caller]
     pub fn is_idle(&mut self) -> bool {
         self.socket.set_nonblocking(true).expect("an open socket");
@@ -265,7 +265,7 @@ impl Peer {
         idle
     }
 
-    /// Reads so many bytes, whatever they are.
+    /// Reads this number of bytes, whatever they are.
     #[track_caller]
     pub fn expect_count(&mut self, count: usize) {
         let mut bytes = vec![0; count];
@@ -274,7 +274,7 @@ impl Peer {
         }
     }
 
-    /// Nothing has come until now.
+    /// Checks that nothing has come so far.
     #[track_caller]
     pub fn expect_nothing_yet(&mut self) {
         self.socket.set_nonblocking(true).expect("an open socket");
@@ -303,7 +303,7 @@ impl Peer {
             && answer == bytes.as_bytes()
     }
 
-    /// How long one echo takes.
+    /// The duration of one echo.
     #[track_caller]
     pub fn time_echo(&mut self, bytes: &[u8]) -> Duration {
         let start = Instant::now();
@@ -312,7 +312,7 @@ impl Peer {
     }
 }
 
-/// So many bytes that some of them wait in the host when its peer is [narrow](Peer::connect_narrow) and does not read.
+/// A number of bytes of which some wait in the host if its peer is [narrow](Peer::connect_narrow) and does not read.
 #[track_caller]
 pub fn more_than_the_kernel_holds() -> usize {
     const BYTES: usize = 8_000_000;
@@ -337,7 +337,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on a port of the kernel's choice.
+    /// Listens on a port that the kernel picks.
     pub fn tcp() -> Server {
         Server::listening(128)
     }
@@ -351,22 +351,22 @@ impl Server {
         Server { socket, address: path.display().to_string() }
     }
 
-    /// Holds a port on which nobody listens: connecting is refused, and no other test gets the port.
+    /// Holds a port without a listener: connecting is refused, and no other test gets the port.
     pub fn refusing() -> Server {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         bind_any(socket)
     }
 
-    /// Listens on a port and lets nobody in: connecting is neither answered nor refused.
+    /// Listens on a port and accepts nothing: connecting is neither answered nor refused.
     pub fn silent() -> (Server, Vec<Socket>) {
         let server = Server::listening(0);
         let address = parse(&format!("tcp://{}", server.address));
-        // Whoever comes when the queue is full is not answered. These fill it, and wait.
+        // A peer that comes when the queue is full is not answered. These fill it, and wait.
         let queue = (0..4)
             .map(|_| {
                 let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
                 socket.set_nonblocking(true).expect("an open socket");
-                // It is under way, which is an error here.
+                // The attempt is in progress, which is an error here.
                 let _ = socket.connect(&address);
                 socket
             })
@@ -426,7 +426,7 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Bytes as a person reads them in a failure, not too many.
+/// Bytes in a readable form for a failure, cut to a limited length.
 struct Text<'a>(&'a [u8]);
 
 impl std::fmt::Debug for Text<'_> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::log::Lines;
 use crate::paths::{python_with, workspace};
 
-/// A client with one connection and one channel, which ends when the test lets go of it.
+/// A client with one connection and one channel; dropping it ends it.
 #[derive(Debug)]
 pub struct Pika {
     child: Child,
@@ -18,10 +18,10 @@ pub struct Pika {
     asked: usize,
 }
 
-/// What a broker, or pika, said no with.
+/// A refusal by a broker or by pika.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The reply code; 0 where it is not the broker's.
+    /// The reply code; 0 if it is not the broker's.
     pub code: u64,
     /// The reply text.
     pub text: String,
@@ -35,10 +35,10 @@ impl Pika {
             .unwrap_or_else(|refusal| panic!("pika connects to {uri}: {refusal:?}"))
     }
 
-    /// The same where it may fail.
+    /// Like [`Pika::connect`], but may fail.
     ///
     /// # Errors
-    /// What the broker says.
+    /// The broker's refusal.
     pub fn try_connect(uri: &str) -> Result<Pika, Refusal> {
         let mut pika = Pika::run();
         pika.ask(json!({"do": "connect", "uri": uri}))?;
@@ -48,7 +48,7 @@ impl Pika {
     /// Connects with EXTERNAL.
     ///
     /// # Errors
-    /// What the broker says.
+    /// The broker's refusal.
     pub fn try_external(uri: &str) -> Result<Pika, Refusal> {
         let mut pika = Pika::run();
         pika.ask(json!({"do": "connect", "uri": uri, "external": true}))?;
@@ -69,8 +69,8 @@ impl Pika {
         Pika { child, commands, answers, errors, asked: 0 }
     }
 
-    /// Does a command, such as `{"do": "queue_declare", "queue": "q"}`: one of the script's, or a method of pika's
-    /// channel with its arguments. What pika answers.
+    /// Executes a command, such as `{"do": "queue_declare", "queue": "q"}`: one of the script's, or a method of pika's channel
+    /// with its arguments. Returns pika's answer.
     #[track_caller]
     pub fn call(&mut self, command: Value) -> Value {
         let told = command.to_string();
@@ -80,8 +80,7 @@ impl Pika {
         }
     }
 
-    /// Does a command that must be refused. A channel that is closed for it is renewed by
-    /// `{"do": "channel"}`.
+    /// Executes a command that must be refused. If it closes the channel, `{"do": "channel"}` opens another one.
     #[track_caller]
     pub fn refused(&mut self, command: Value) -> Refusal {
         let told = command.to_string();
@@ -91,17 +90,17 @@ impl Pika {
         }
     }
 
-    /// Does a command: [`Pika::tell`] and [`Pika::answer`].
+    /// Executes a command: [`Pika::tell`] and [`Pika::answer`].
     ///
     /// # Errors
-    /// What the broker or pika refuses it with.
+    /// The refusal by the broker or by pika.
     #[track_caller]
     pub fn ask(&mut self, command: Value) -> Result<Value, Refusal> {
         self.tell(command);
         self.answer()
     }
 
-    /// Begins a command, for one that waits while the test does something.
+    /// Begins a command that waits while the test does something.
     #[track_caller]
     #[expect(clippy::needless_pass_by_value, reason = "a command is written where it is used")]
     pub fn tell(&mut self, command: Value) {
@@ -114,7 +113,7 @@ impl Pika {
     /// Waits for the answer to the last command.
     ///
     /// # Errors
-    /// What the broker or pika refuses it with.
+    /// The refusal by the broker or by pika.
     #[track_caller]
     pub fn answer(&mut self) -> Result<Value, Refusal> {
         let last = self.asked - 1;
@@ -142,7 +141,7 @@ impl Pika {
             "properties": {"delivery_mode": 2}}));
     }
 
-    /// Consumes so many messages, acknowledges each, and cancels; their bodies.
+    /// Consumes this number of messages, acknowledges each, and cancels; returns their bodies.
     #[track_caller]
     pub fn bodies(&mut self, queue: &str, count: usize) -> Vec<String> {
         let messages = self.call(json!({"do": "consume", "queue": queue, "count": count}));
@@ -152,7 +151,7 @@ impl Pika {
         messages.iter().map(body).collect()
     }
 
-    /// How many messages wait in a queue, as a passive declaration says.
+    /// The number of messages that wait in a queue, by a passive declaration.
     #[track_caller]
     pub fn waiting(&mut self, queue: &str) -> u64 {
         let told = self.call(json!({"do": "queue_declare", "queue": queue, "passive": true}));
@@ -162,7 +161,7 @@ impl Pika {
 
 impl Drop for Pika {
     fn drop(&mut self) {
-        // Both fail only where it has ended.
+        // Both fail only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -16,17 +16,17 @@ pub fn resident(pid: u32) -> u64 {
     status_bytes(pid, "VmRSS:")
 }
 
-/// The most resident memory there has been, in bytes.
+/// The peak of resident memory, in bytes.
 pub fn resident_peak(pid: u32) -> u64 {
     status_bytes(pid, "VmHWM:")
 }
 
-/// How many threads it has.
+/// The number of its threads.
 pub fn threads(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count)
 }
 
-/// The processes that a process has started and not waited for.
+/// The child processes that are not waited for.
 pub fn children(pid: u32) -> Vec<u32> {
     let read = |task: fs::DirEntry| fs::read_to_string(task.path().join("children")).ok();
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
@@ -37,7 +37,7 @@ pub fn children(pid: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Whether a process runs; one that nobody has waited for yet does not.
+/// Whether a process runs; one that is not waited for yet does not.
 pub fn is_alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')')
@@ -45,7 +45,7 @@ pub fn is_alive(pid: u32) -> bool {
         .is_some_and(|rest| !rest.trim_start().starts_with('Z') && !rest.is_empty())
 }
 
-/// CPU time until now, of all threads, in user and kernel mode; the kernel counts hundredths of a second.
+/// CPU time so far, of all threads, in user and kernel mode; the kernel counts hundredths of a second.
 pub fn cpu_time(pid: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
     // The name, in parentheses, may have spaces.

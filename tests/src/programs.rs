@@ -2,8 +2,8 @@
 
 use crate::{Config, Host, Isolation, Plugin};
 
-/// The lines that a program prints until it stops. Its slice is as long as it may be, so that little of what the machine
-/// does to it shows in their order.
+/// The lines that a program prints until it stops. Its slice is the longest possible, so that the load of the machine has
+/// little effect on their order.
 ///
 /// # Panics
 /// It does not stop, or not in an orderly way.

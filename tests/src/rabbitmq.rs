@@ -1,8 +1,8 @@
-//! RabbitMQ, run as a child process: a broker that we did not write.
+//! RabbitMQ, run as a child process: an independent broker.
 //!
-//! Every broker has a loopback address of its own and finds its own node by a file instead of a port mapper: nothing
-//! is shared with another broker, not even epmd. Its ports are the usual ones, or the next that are free: a broker that
-//! the machine runs as a service has the usual ones on every address.
+//! Every broker has its own loopback address and finds its own node by a file instead of a port mapper: it shares nothing with
+//! another broker, not even epmd. Its ports are the usual ones, or the next free ones: a broker that runs as a service of the
+//! machine has the usual ones on every address.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -23,24 +23,24 @@ use crate::host::{Outcome, finish, own_loopback};
 use crate::log::Lines;
 use crate::process;
 
-/// The usual ports: where clients connect, without TLS and with it, and where `rabbitmqctl` does.
+/// The usual ports: for clients, without TLS and with it, and for `rabbitmqctl`.
 const PORT: u16 = 5672;
 const TLS_PORT: u16 = 5671;
 const CONTROL_PORT: u16 = 25672;
 
-/// A broker that is killed when the test lets go of it.
+/// A broker; dropping it kills it.
 #[derive(Debug)]
 pub struct Broker {
     node: Node,
     home: Home,
     vhosts: AtomicU32,
-    /// What earlier nodes said.
+    /// The output of earlier nodes.
     earlier: String,
-    // The directory goes after the node. The shared broker's is removed by its own shell.
+    // The directory is removed after the node ends. The shared broker's is removed by its own shell.
     _dir: Option<TempDir>,
 }
 
-/// A virtual host of one test: what others do does not show in it.
+/// The virtual host of one test, which other tests do not use.
 #[derive(Clone, Debug)]
 pub struct Vhost {
     /// Its name.
@@ -50,17 +50,17 @@ pub struct Vhost {
 }
 
 impl Broker {
-    /// Starts a broker and waits until it is ready: some three seconds.
+    /// Starts a broker and waits until it is ready: about three seconds.
     pub fn start() -> Broker {
         let dir = tempfile::tempdir().expect("a temporary directory");
         Broker::with(Home::new(dir.path().to_owned()), Some(dir))
     }
 
-    /// The one that all tests of this process share; each takes a [`Broker::vhost`]. It ends with the process.
+    /// The broker that all tests of this process share; each uses its own [`Broker::vhost`]. It ends with the process.
     pub fn shared() -> &'static Broker {
         static SHARED: OnceLock<Broker> = OnceLock::new();
         SHARED.get_or_init(|| {
-            // Nothing drops a static: the directory goes as it does when this process is killed.
+            // A static is not dropped: the directory is removed as when this process is killed.
             let home = Home::new(tempfile::tempdir().expect("a temporary directory").keep());
             Broker::with(home, None)
         })
@@ -71,12 +71,12 @@ impl Broker {
         Broker { node, home, vhosts, earlier: String::new(), _dir: dir }
     }
 
-    /// `127.1.2.3:5672`; it stays when the broker starts again.
+    /// `127.1.2.3:5672`; unchanged when the broker starts again.
     pub fn address(&self) -> String {
         format!("{}:{}", self.home.loopback, self.home.port)
     }
 
-    /// `127.1.2.3:5671`, where it speaks TLS. Its certificate is for this address alone.
+    /// `127.1.2.3:5671`, its address for TLS. Its certificate is for this address alone.
     pub fn tls_address(&self) -> String {
         format!("{}:{}", self.home.loopback, self.home.tls_port)
     }
@@ -86,7 +86,7 @@ impl Broker {
         self.home.dir.join(format!("{AUTHORITY}.pem"))
     }
 
-    /// The default virtual host, for `guest`, who may do everything.
+    /// The URI of the default virtual host, for `guest`, who has all permissions.
     pub fn uri(&self) -> String {
         self.uri_for("guest:guest", "%2F")
     }
@@ -96,7 +96,7 @@ impl Broker {
         format!("amqp://{user}@{}/{vhost}", self.address())
     }
 
-    /// Makes a virtual host that `guest` may do everything in.
+    /// Makes a virtual host in which `guest` has all permissions.
     pub fn vhost(&self) -> Vhost {
         let name = format!("test-{}", self.vhosts.fetch_add(1, Ordering::Relaxed));
         let (vhost, all) = (format!("<<\"{name}\">>"), "<<\".*\">>");
@@ -108,7 +108,7 @@ impl Broker {
         Vhost { uri: self.uri_for("guest:guest", &name), name }
     }
 
-    /// Runs `rabbitmqctl` with these arguments against this broker: a third of a second. Its standard output.
+    /// Runs `rabbitmqctl` with these arguments against this broker, in a third of a second; returns its standard output.
     #[track_caller]
     pub fn ctl(&self, arguments: &[&str]) -> String {
         let outcome = self.try_ctl(arguments);
@@ -116,24 +116,24 @@ impl Broker {
         outcome.stdout
     }
 
-    /// The same where it may fail.
+    /// Like [`Broker::ctl`], but may fail.
     pub fn try_ctl(&self, arguments: &[&str]) -> Outcome {
         let mut ctl = Command::new(program("rabbitmqctl"));
         self.home.environment(&mut ctl);
-        // It need not be found by anybody.
+        // No other node has to find it.
         let erlang = format!("-erl_epmd_port {} -dist_listen false", self.home.control_port);
         ctl.env("RABBITMQ_CTL_ERL_ARGS", erlang).arg("--quiet").args(arguments);
         finish(ctl)
     }
 
-    /// Evaluates an Erlang expression in the broker, at once; its value as Erlang writes it on one line.
+    /// Evaluates an Erlang expression in the broker, at once; returns its value as Erlang writes it on one line.
     #[track_caller]
     pub fn eval(&self, expression: &str) -> String {
         self.node.eval(expression).unwrap_or_else(|| panic!("no answer:\n{}", self.log()))
     }
 
-    /// Offers EXTERNAL on plain connections until the broker stops: whoever a client says it is, and `guest` where it
-    /// says nothing. RabbitMQ itself offers it only where TLS has shown a certificate.
+    /// Offers EXTERNAL on plain connections until the broker stops: the client is the user that it names, or `guest` if it
+    /// names none. RabbitMQ itself offers it only if TLS has a client certificate.
     pub fn offer_external(&self) {
         let file = self.home.dir.join("external.erl");
         fs::write(&file, EXTERNAL).expect("the temporary directory takes a file");
@@ -146,7 +146,7 @@ impl Broker {
         assert_eq!(done, "ok", "{}", self.log());
     }
 
-    /// Stops in an orderly way and starts again: durable queues and their persistent messages are there.
+    /// Stops in an orderly way and starts again: durable queues and their persistent messages are kept.
     pub fn restart(&mut self) {
         self.stop();
         self.start_again();
@@ -159,7 +159,7 @@ impl Broker {
         self.node.end();
     }
 
-    /// Ends it as a crash does.
+    /// Kills it, as in a crash.
     pub fn kill(&mut self) {
         self.node.end();
     }
@@ -177,7 +177,7 @@ impl Broker {
         pid.trim().parse().expect("a number")
     }
 
-    /// What it said, from its first start on.
+    /// Its output, from its first start on.
     pub fn log(&self) -> String {
         let mut log = self.earlier.clone();
         log += &self.node.lines.text();
@@ -193,13 +193,13 @@ impl Broker {
         assert!(found.is_some(), "the broker never said `{words}`:\n{}", self.log());
     }
 
-    /// Where it keeps everything.
+    /// The folder of its files.
     pub fn dir(&self) -> &Path {
         &self.home.dir
     }
 }
 
-/// A broker's directory, address and ports, which stay when it starts again.
+/// A broker's directory, address and ports, which it keeps when it starts again.
 #[derive(Debug)]
 struct Home {
     dir: PathBuf,
@@ -209,7 +209,7 @@ struct Home {
     control_port: u16,
 }
 
-/// Who has signed the certificates of brokers.
+/// The authority of the brokers' certificates.
 const AUTHORITY: &str = "authority";
 
 impl Home {
@@ -239,13 +239,13 @@ impl Home {
         Home { dir, loopback, port, tls_port, control_port }
     }
 
-    /// What both the broker and `rabbitmqctl` are told; nothing of the developer's environment.
+    /// The settings of both the broker and `rabbitmqctl`; nothing of the developer's environment.
     fn environment(&self, command: &mut Command) {
         let path = std::env::var_os("PATH").unwrap_or_default();
         command.env_clear().env("PATH", path).env("LANG", "C.UTF-8").current_dir(&self.dir);
         let node = format!("rabbit-{}@broker", self.loopback.replace('.', "-"));
         let control_port = self.control_port.to_string();
-        // A node that has its name already does not look for a port mapper,
+        // A node with a name does not look for a port mapper,
         let erlang = format!(
             "-sname {node} -erl_epmd_port {control_port} -kernel inet_dist_use_interface {}",
             tuple(&self.loopback)
@@ -254,12 +254,12 @@ impl Home {
             ("RABBITMQ_NODENAME", node.as_str()),
             ("RABBITMQ_DIST_PORT", &control_port),
             ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", &erlang),
-            // Nor does any other Erlang below it: the broker's monitor starts one each minute to have a port mapper.
+            // nor does any other Erlang below it: the broker's monitor starts one each minute to have a port mapper.
             ("ERL_FLAGS", "-start_epmd false"),
             // It reads expressions from standard input.
             ("RABBITMQ_ALLOW_INPUT", "1"),
             ("RABBITMQ_CONF_ENV_FILE", "/dev/null"),
-            // Smaller tables, and no processor for itself.
+            // Smaller tables, and no reserved processor.
             ("RABBITMQ_MAX_NUMBER_OF_PROCESSES", "65536"),
             ("RABBITMQ_MAX_NUMBER_OF_ATOMS", "1048576"),
             ("RABBITMQ_SCHEDULER_BIND_TYPE", "u"),
@@ -281,8 +281,8 @@ impl Home {
     }
 }
 
-/// The usual port, or the next one that nobody has on this address or on all addresses. No other test looks for one
-/// on the same address, so it stays free until the broker takes it.
+/// The usual port, or the next one that is free on this address and on all addresses. No other test looks for one on the same
+/// address, so it stays free until the broker takes it.
 pub(crate) fn free_port(loopback: &str, usual: u16) -> u16 {
     let is_free = |port: &u16| TcpListener::bind((loopback, *port)).is_ok();
     (usual..).take(100).find(is_free).expect("one of a hundred ports is free")
@@ -293,14 +293,14 @@ fn tuple(address: &str) -> String {
     format!("{{{}}}", address.replace('.', ","))
 }
 
-/// Where Debian keeps what does not change the user, or in `PATH`.
+/// The program in Debian's folder, where it does not change the user, or in `PATH`.
 fn program(name: &str) -> PathBuf {
     let debian = Path::new("/usr/lib/rabbitmq/bin").join(name);
     if debian.exists() { debian } else { PathBuf::from(name) }
 }
 
-/// Runs a broker whose standard input is what comes in, and that ends where it does: when this process has, in
-/// whatever way, the broker is killed and its directory removed. What is read of it ends with the broker.
+/// Runs a broker whose standard input is what comes in, and that ends with it: when this process has ended, in any way, the
+/// broker is killed and its directory removed. Its output ends with the broker.
 const KEEPER: &str = "
     mkfifo input || exit
     \"$0\" <input 2>&1 &
@@ -311,7 +311,7 @@ const KEEPER: &str = "
     cd / && rm -rf -- \"$HOME\"
 ";
 
-/// A mechanism that believes what it is told.
+/// A mechanism that accepts every claim.
 const EXTERNAL: &str = "
 -module(external).
 -behaviour(rabbit_auth_mechanism).
@@ -323,7 +323,7 @@ handle_response(<<>>, none) -> rabbit_access_control:check_user_login(<<\"guest\
 handle_response(Name, none) -> rabbit_access_control:check_user_login(Name, []).
 ";
 
-/// How long a broker may take to start: half a minute of work where several start at once beside everything else.
+/// The longest start of a broker: half a minute of work if several start at once beside everything else.
 const START_MAX: Duration = Duration::from_secs(180);
 
 /// One run of a broker, and its keeper's process group.
@@ -343,7 +343,7 @@ struct Shell {
 
 impl Node {
     fn start(home: &Home) -> Node {
-        // What a killed one has left.
+        // Left by a killed one.
         let _ = fs::remove_file(home.dir.join("input"));
         let mut keeper = Command::new("sh");
         home.environment(&mut keeper);
@@ -380,7 +380,7 @@ impl Node {
         shell.asked += 1;
         let answer = format!("answer {}: ", shell.asked);
         let mut line = String::new();
-        // On a line of its own: the log and the shell's prompt go there too.
+        // On a separate line: the log and the shell's prompt go there too.
         writeln!(line, "io:format(\"~n{answer}~0p~n\", [catch begin {expression} end]).").ok()?;
         shell.input.write_all(line.as_bytes()).ok()?;
         self.lines.wait_long_for(START_MAX, |lines| {
@@ -388,10 +388,10 @@ impl Node {
         })
     }
 
-    /// Kills it and waits until nothing of it is left.
+    /// Kills it and waits until all of its processes have ended.
     fn end(&mut self) {
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // The group is ours until its leader has been waited for.
+        // The process group is ours until its leader has been waited for.
         if matches!(self.child.try_wait(), Ok(None)) {
             kill_process_group(group.expect("a process has a number"), Signal::KILL)
                 .expect("the group is there");

@@ -1,5 +1,5 @@
-//! Debian's `docker-registry`, run as a child process: a registry that we did not write. Things are pushed with curl, as
-//! `oras` and `buildah` do it.
+//! Debian's `docker-registry`, run as a child process: an independent registry. Artefacts are pushed with curl, as `oras` and
+//! `buildah` do it.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,10 +14,10 @@ use tempfile::TempDir;
 
 use crate::host::{Running, finish, own_loopback};
 
-/// What is pushed where no configuration is wanted.
+/// The content that is pushed if no configuration is wanted.
 const EMPTY: &[u8] = b"{}";
 
-/// A registry without TLS on a loopback address of its own, killed when the test lets go of it.
+/// A registry without TLS on its own loopback address; dropping it kills it.
 #[derive(Debug)]
 pub struct Registry {
     address: String,
@@ -31,12 +31,12 @@ pub struct Registry {
 pub enum Layout {
     /// The layer is the component.
     Artefact,
-    /// The layer is a packed file system with `plugin.wasm` in it.
+    /// The layer is a packed file system with `plugin.wasm`.
     Image,
 }
 
 impl Registry {
-    /// Starts one and waits until it serves.
+    /// Starts a registry and waits until it serves.
     pub fn start() -> Registry {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let address = format!("{}:5000", own_loopback());
@@ -56,12 +56,12 @@ impl Registry {
         Registry { address, _process: process, dir }
     }
 
-    /// Where it is, as `127.1.2.3:5000`.
+    /// Its address, such as `127.1.2.3:5000`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Pushes a component; the digest of its manifest.
+    /// Pushes a component; returns the digest of its manifest.
     pub fn push(
         &self,
         name: &str,
@@ -97,7 +97,7 @@ impl Registry {
         digest(manifest.as_bytes())
     }
 
-    /// Puts the bytes there in one piece.
+    /// Uploads the bytes in one piece.
     fn push_blob(&self, name: &str, bytes: &[u8]) {
         let begin = format!("http://{}/v2/{name}/blobs/uploads/", self.address);
         let mut ask = Command::new("curl");
@@ -133,7 +133,7 @@ pub fn digest(bytes: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
-/// A file system with nothing but the component.
+/// A file system that has only the component.
 fn packed(component: &[u8]) -> Vec<u8> {
     let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     let mut header = tar::Header::new_ustar();

@@ -1,4 +1,4 @@
-//! A server that does the same with each of its connections.
+//! A server that treats each of its connections in the same way.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub struct StubServer {
 }
 
 impl StubServer {
-    /// Listens on a port of the kernel's choice, and has `serve` do what it does with each connection.
+    /// Listens on a port that the kernel picks, and calls `serve` for each connection.
     pub fn start(mut serve: impl FnMut(TcpStream) + Send + 'static) -> StubServer {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("a bound socket").to_string();
@@ -42,7 +42,7 @@ impl StubServer {
 impl Drop for StubServer {
     fn drop(&mut self) {
         self.ends.store(true, Ordering::Relaxed);
-        // It waits for somebody; where nobody gets in it has ended.
+        // Wakes the accepting thread; if connecting fails, it has ended.
         let _ = TcpStream::connect(&self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();

@@ -1,6 +1,6 @@
-//! AMQP 0-9-1 as bytes, by hand: so that a test's broker can say what no library would.
+//! AMQP 0-9-1 as bytes, by hand, so that a test's broker can send what no library would.
 
-/// What a client begins with.
+/// The first bytes of a client.
 pub const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 
 /// The kinds of frames.
@@ -9,24 +9,24 @@ pub const METHOD: u8 = 1;
 pub const HEADER: u8 = 2;
 /// A piece of a message's body.
 pub const BODY: u8 = 3;
-/// A sign of life.
+/// A heartbeat.
 pub const HEARTBEAT: u8 = 8;
 /// The last byte of every frame.
 pub const END: u8 = 0xce;
 
-/// A frame as a client sent it.
+/// A frame of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// [`METHOD`], [`HEADER`], [`BODY`] or [`HEARTBEAT`].
     pub kind: u8,
     /// The channel.
     pub channel: u16,
-    /// What stands between the size and the end.
+    /// The bytes between the size and the end.
     pub payload: Vec<u8>,
 }
 
 impl Frame {
-    /// The class and the method, such as `(10, 11)`; none where the frame is not a method.
+    /// The class and the method, such as `(10, 11)`; none if the frame is not a method.
     pub fn method(&self) -> Option<(u16, u16)> {
         let [a, b, c, d, ..] = self.payload[..] else { return None };
         let method = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
@@ -39,17 +39,17 @@ impl Frame {
     }
 }
 
-/// Takes arguments off a method, one after the other. A client that sends too few fails the test.
+/// Reads the arguments of a method one after the other. A client that sends too few fails the test.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    /// At the beginning of these bytes.
+    /// A reader at the beginning of these bytes.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader(bytes)
     }
 
-    /// So many bytes.
+    /// Takes this number of bytes.
     #[track_caller]
     pub fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at_checked(count).expect("the client sends all arguments");
@@ -57,20 +57,20 @@ impl<'a> Reader<'a> {
         taken
     }
 
-    /// A number of that many bytes.
+    /// Takes a number of this many bytes.
     #[track_caller]
     pub fn number(&mut self, bytes: usize) -> u64 {
         self.take(bytes).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    /// A short string.
+    /// Takes a short string.
     #[track_caller]
     pub fn shortstr(&mut self) -> String {
         let length = self.number(1);
         String::from_utf8(self.take(length as usize).to_vec()).expect("a client writes UTF-8")
     }
 
-    /// A long string, or the inside of a table.
+    /// Takes a long string, or the content of a table.
     #[track_caller]
     pub fn longstr(&mut self) -> Vec<u8> {
         let length = self.number(4);
@@ -78,17 +78,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The arguments of a method, in their order.
+/// The arguments of a method, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Arguments(Vec<u8>);
 
 impl Arguments {
-    /// None yet.
+    /// No arguments.
     pub fn new() -> Arguments {
         Arguments::default()
     }
 
-    /// As they are sent.
+    /// The encoded bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -130,7 +130,7 @@ impl Arguments {
         self.long(u32::try_from(text.len()).expect("less than 4 GiB")).bytes(text)
     }
 
-    /// A table; its inside is made of [`Arguments::field`].
+    /// A table with the content of [`Arguments::field`].
     pub fn table(self, fields: &Arguments) -> Self {
         self.longstr(&fields.0)
     }
@@ -152,12 +152,12 @@ pub fn method(channel: u16, (class, id): (u16, u16), arguments: &Arguments) -> V
     frame(METHOD, channel, &Arguments::new().short(class).short(id).bytes(&arguments.0).0)
 }
 
-/// A sign of life.
+/// A heartbeat.
 pub fn heartbeat() -> Vec<u8> {
     frame(HEARTBEAT, 0, b"")
 }
 
-/// `connection.start` with these mechanisms, such as `PLAIN EXTERNAL`, and what RabbitMQ says that it can do.
+/// `connection.start` with these mechanisms, such as `PLAIN EXTERNAL`, and the capabilities of RabbitMQ.
 pub fn start(mechanisms: &str) -> Vec<u8> {
     let capabilities = [
         "publisher_confirms",
@@ -183,7 +183,7 @@ pub fn secure(challenge: &[u8]) -> Vec<u8> {
     method(0, (10, 20), &Arguments::new().longstr(challenge))
 }
 
-/// `connection.tune`: zero is no limit, and no heartbeats.
+/// `connection.tune`: zero means no limit, and no heartbeats.
 pub fn tune(channel_max: u16, frame_max: u32, heartbeat: u16) -> Vec<u8> {
     method(0, (10, 30), &Arguments::new().short(channel_max).long(frame_max).short(heartbeat))
 }
@@ -245,12 +245,12 @@ pub fn cancel(channel: u16, tag: &str) -> Vec<u8> {
     method(channel, (60, 30), &Arguments::new().shortstr(tag).octet(1))
 }
 
-/// `basic.ack` of what a client has published.
+/// `basic.ack` of a client's message.
 pub fn ack(channel: u16, delivery: u64, multiple: bool) -> Vec<u8> {
     method(channel, (60, 80), &Arguments::new().longlong(delivery).octet(u8::from(multiple)))
 }
 
-/// `basic.nack` of what a client has published.
+/// `basic.nack` of a client's message.
 pub fn nack(channel: u16, delivery: u64, multiple: bool) -> Vec<u8> {
     method(channel, (60, 120), &Arguments::new().longlong(delivery).octet(u8::from(multiple)))
 }
@@ -261,7 +261,7 @@ pub fn deliver(channel: u16, tag: &str, delivery: u64, exchange: &str, key: &str
     method(channel, (60, 60), &arguments.shortstr(exchange).shortstr(key))
 }
 
-/// A message's header without properties, which says how long the body is.
+/// A message's header without properties, with the length of the body.
 pub fn content_header(channel: u16, length: u64) -> Vec<u8> {
     frame(HEADER, channel, &Arguments::new().short(60).short(0).longlong(length).short(0).0)
 }

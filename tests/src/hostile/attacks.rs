@@ -1,4 +1,4 @@
-//! The attacks: which guest, with which bounds, what its peers do, and what the log has to say.
+//! The attacks: the guest, its bounds, the behaviour of its peers, and the expected log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,13 +20,13 @@ pub struct Attack {
     limits: Vec<(&'static str, &'static str)>,
     /// Bounds of its tenant.
     tenant: Vec<(&'static str, &'static str)>,
-    /// Of the listener, and of the plugin.
+    /// Options of the listener, and of the plugin.
     options: Vec<(&'static str, &'static str)>,
-    /// What its peers do.
+    /// The behaviour of its peers.
     pub peers: Peers,
-    /// Something that the log has to say of it.
+    /// An expected text in the log.
     pub told: Option<&'static str>,
-    /// What its guests may connect to.
+    /// The target that its guests may connect to.
     target: Option<Target>,
 }
 
@@ -37,7 +37,7 @@ enum Guest {
     Printing(Pieces),
 }
 
-/// What guests may connect to, in the option `target`.
+/// The target that guests may connect to, in the option `target`.
 #[derive(Clone, Debug)]
 enum Target {
     Idle(Arc<StubServer>),
@@ -53,16 +53,16 @@ impl Target {
     }
 }
 
-/// What the peers of an attack do.
+/// The behaviour of an attack's peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peers {
-    /// Say something and wait for an answer or the end, for a while.
+    /// Send something and wait for an answer or the end, for a limited time.
     Ask,
-    /// Say something and never read.
+    /// Send something and never read.
     NeverRead,
-    /// So many at once: they ask, and when all have their answers they leave together.
+    /// This number at once: they send, and when all have their answers they leave together.
     LeaveTogether(usize),
-    /// So many at once: they ask, and when all have got something they begin to read together.
+    /// This number at once: they send, and when all have got something they begin to read together.
     ReadTogether(usize),
 }
 
@@ -72,7 +72,7 @@ impl Attack {
             name: name.to_owned(),
             guest: Guest::Built(guest),
             isolation: Isolation::Connection,
-            // Not more at once than this: the pool keeps pages of every sandbox that there ever was at once.
+            // No more at once: the pool keeps pages of the largest number of sandboxes so far.
             limits: vec![
                 ("connections", "64"),
                 ("cpu_per_event", "\"50ms\""),
@@ -86,13 +86,13 @@ impl Attack {
         }
     }
 
-    /// Its guests may connect to a server that lets them in and never reads.
+    /// Its guests may connect to a server that accepts and never reads.
     fn with_server(mut self) -> Attack {
         self.target = Some(Target::Idle(Arc::new(idle_server())));
         self
     }
 
-    /// Its guests may connect to a port on which nobody listens.
+    /// Its guests may connect to a port without a listener.
     pub(super) fn with_closed_port(mut self) -> Attack {
         self.target = Some(Target::Refusing(Arc::new(Server::refusing())));
         self
@@ -102,7 +102,7 @@ impl Attack {
         Attack { guest: Guest::ByHand(pieces), ..Attack::built("", name) }
     }
 
-    /// By hand, and it has `$stdout` and `$write`.
+    /// Written by hand, with `$stdout` and `$write`.
     pub(super) fn printing(name: &str, pieces: Pieces) -> Attack {
         Attack { guest: Guest::Printing(pieces), ..Attack::built("", name) }
     }
@@ -123,14 +123,14 @@ impl Attack {
         self
     }
 
-    /// Nothing ends its handlers and its jobs but the end of their instances.
+    /// Only the end of their instances ends its handlers and its jobs.
     #[must_use]
     pub fn without_deadlines(self) -> Attack {
         let keys = ["cpu_per_event", "event_deadline", "cpu_per_operation", "operation_deadline"];
         keys.into_iter().fold(self, |attack, key| attack.limit(key, "\"1h\""))
     }
 
-    /// Its outbox is full and then drained however fast its peers read: after this much in a second what is sent waits.
+    /// Its outbox is full and then drained, however fast its peers read: above this rate in a second, sent bytes wait.
     fn drains(mut self) -> Attack {
         self.tenant.push(("write_per_second", "\"4MiB\""));
         self.limit("outbox_max", "65536")
@@ -141,7 +141,7 @@ impl Attack {
         self
     }
 
-    /// The plugin under this name; a component that is made here goes into `dir`.
+    /// The plugin under this name; a component that is generated goes into `dir`.
     pub fn plugin(&self, name: &str, dir: &Path) -> Plugin {
         let path: PathBuf = match &self.guest {
             Guest::Built(guest) => component(guest),
@@ -213,7 +213,7 @@ fn in_callback(guest: &'static str, name: &str, callback: &'static str) -> Attac
     }
 }
 
-/// What the log says of it: that it was in `drained` is not sure otherwise.
+/// The expected log: it is not certain otherwise that the guest was in `drained`.
 fn told(callback: &str, else_: &'static str) -> &'static str {
     if callback == "drained" { "event=\"drained\"" } else { else_ }
 }
@@ -307,7 +307,7 @@ pub fn traps() -> Vec<Attack> {
     all
 }
 
-/// Memory, tables, stack, code: as much as there is, and more.
+/// Memory, tables, stack, code: all that there is, and more.
 pub fn bombs() -> Vec<Attack> {
     let mut start = Attack::built("hostile_start", "memory in start").option("attack", "memory");
     start.isolation = Isolation::Plugin;
@@ -357,16 +357,16 @@ pub fn bombs() -> Vec<Attack> {
     ]
 }
 
-/// As much of one thing as the host grants, again and again.
+/// Floods of one thing, as much as the host grants, repeatedly.
 pub fn floods() -> Vec<Attack> {
     let flood = |what: &'static str, told| {
         let attack = Attack::built("hostile_flood", &format!("flood of {what}"));
         attack.option("what", what).limit("cpu_per_operation", "\"20ms\"").told(told)
     };
-    // Thousands of calls until the outbox is full: they must not end before.
+    // Thousands of calls until the outbox is full: the handler must not end before.
     let mut sends = flood("sends", "limit=\"outbox_max\"").limit("cpu_per_event", "\"1s\"");
     sends.peers = Peers::NeverRead;
-    // What the host does for a line is the guest's CPU time, which ends sooner than a second's worth of lines.
+    // The host's work for a line is the guest's CPU time, which ends before the lines of a second are used up.
     let mut logs = flood("logs", "were left out");
     logs.tenant.push(("log_per_second", "\"4KiB\""));
     vec![
@@ -385,7 +385,7 @@ pub fn floods() -> Vec<Attack> {
     ]
 }
 
-/// Calls that nobody should make.
+/// Invalid calls.
 pub fn calls() -> Vec<Attack> {
     let call = |attack: &'static str| {
         Attack::built("hostile_calls", &format!("calls: {attack}")).option("attack", attack)
@@ -393,7 +393,7 @@ pub fn calls() -> Vec<Attack> {
     let denied = |attack| call(attack).told("denied");
     let mut much = call("send-much").told("limit=\"outbox_max\"");
     much.peers = Peers::NeverRead;
-    // One instance for all: what it holds of others it has.
+    // One instance for all: what it holds of others counts for it.
     let shared = |name: &'static str| {
         let attack = name.split(' ').next().unwrap_or(name);
         let mut shared = Attack::built("hostile_calls", &format!("calls: {name}"));

@@ -1,24 +1,24 @@
-//! Many of one tenant at once: each has as much as it may, and all of it falls to the host in one moment.
+//! Many peers of one tenant at once: each holds as much as it may, and the host has to release all of it in one moment.
 
 use super::attacks::{Attack, Peers};
 
-/// Peers of one crowd. Two crowds fit into the connections of an attack.
+/// The peers of one crowd. Two crowds fit into the connections of an attack.
 const CROWD: usize = 30;
 /// Crowds whose guests send as much as a connection may hold.
 const READERS: usize = 8;
 
-/// Everybody asks for as much as there is of this, and leaves at the same time.
+/// All peers request as much as possible of this, and leave at the same time.
 fn leaving(what: &'static str, name: &str) -> Attack {
     let attack = Attack::built("hostile_flood", name).option("what", what);
     attack.limit("cpu_per_event", "\"1s\"").by(Peers::LeaveTogether(CROWD))
 }
 
-/// Not more timers than this: the heap keeps what all of them have had at once.
+/// No more timers: the heap keeps the capacity for the largest number at once.
 fn with_timers(attack: Attack) -> Attack {
     attack.limit("timers", "2000").told("limit=\"timers\"")
 }
 
-/// All of them.
+/// All attacks of crowds.
 pub fn all() -> Vec<Attack> {
     vec![
         leaving("pops", "crowd of waiting pops").told("limit=\"pops\""),

@@ -1,4 +1,4 @@
-//! The peers of an attack, which come again and again, and the echo beside them.
+//! The peers of an attack, which come repeatedly, and the echo beside them.
 
 use std::collections::{HashSet, VecDeque};
 use std::fs;
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use super::attacks::{Attack, Peers};
 use crate::{Config, Host, Listen, Peer, Plugin, StubServer};
 
-/// Connections that an idle server keeps open; the oldest goes when another one comes.
+/// The connections that an idle server keeps open; a new one replaces the oldest.
 const KEPT: usize = 64;
 
-/// A server that lets everybody in and never reads.
+/// A server that accepts every connection and never reads.
 pub fn idle_server() -> StubServer {
     let mut kept = VecDeque::new();
     StubServer::start(move |stream| {
@@ -28,7 +28,7 @@ pub fn attacked_host(one: &Attack) -> Host {
     attacked_host_of(one, Config::new())
 }
 
-/// The same, with what `config` says of the host.
+/// Like [`attacked_host`], with the host's keys from `config`.
 pub fn attacked_host_of(one: &Attack, config: Config) -> Host {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let config = config
@@ -42,19 +42,19 @@ pub fn attacked_host_of(one: &Attack, config: Config) -> Host {
 /// How long a peer waits for an answer.
 pub const ANSWER_MAX: Duration = Duration::from_millis(100);
 
-/// Comes, does what peers do, and goes, until it is told to stop; how often it came.
+/// Repeats the attack until it is told to stop; returns the number of repetitions.
 pub fn attack(address: &str, peers: Peers, stop: &AtomicBool) -> u32 {
     let address = address.strip_prefix("tcp://").expect("a TCP address");
     let mut times = 0;
     while !stop.load(Ordering::Relaxed) {
-        // What it meets is the host's business, not this one's: refusals, resets and silence are all right.
+        // Refusals, resets and silence are all right: the host's behaviour is checked elsewhere.
         let _ = once(address, peers, ANSWER_MAX);
         times += 1;
     }
     times
 }
 
-/// Comes again and again, until nobody listens any more; `times` counts how often it came.
+/// Repeats the attack until connections are refused; `times` counts the repetitions.
 pub fn attack_until_refused(address: &str, peers: Peers, times: &AtomicU32) {
     let address = address.strip_prefix("tcp://").expect("a TCP address");
     while TcpStream::connect(address).is_ok() {
@@ -63,12 +63,12 @@ pub fn attack_until_refused(address: &str, peers: Peers, times: &AtomicU32) {
     }
 }
 
-/// Comes, does what peers do, and goes.
+/// Attacks once.
 pub fn attack_once(address: &str, peers: Peers) {
     attack_for(address, peers, ANSWER_MAX);
 }
 
-/// The same, and waits this long for an answer.
+/// Like [`attack_once`], but waits this long for an answer.
 pub fn attack_for(address: &str, peers: Peers, answer_max: Duration) {
     let _ = once(address.strip_prefix("tcp://").expect("a TCP address"), peers, answer_max);
 }
@@ -97,7 +97,8 @@ fn ask(address: &str, answer_max: Duration) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// So many that have asked, and of which each has got something, is at its end, or has waited for long enough.
+/// `count` connections that have sent their requests, each of which has got something, has ended, or has waited for long
+/// enough.
 fn crowd(address: &str, count: usize, answer_max: Duration) -> Vec<TcpStream> {
     let crowd: Vec<_> = (0..count).filter_map(|_| ask(address, answer_max).ok()).collect();
     let begun = Instant::now();
@@ -109,7 +110,7 @@ fn crowd(address: &str, count: usize, answer_max: Duration) -> Vec<TcpStream> {
     crowd
 }
 
-/// Reads from all of them in turn, until nothing has come from any for a while.
+/// Reads from all of them in turn, until nothing has come from any for some time.
 fn drain(mut crowd: Vec<TcpStream>, answer_max: Duration) {
     let (mut buffer, mut since) = (vec![0; 65536], Instant::now());
     for stream in &crowd {
@@ -127,12 +128,12 @@ fn drain(mut crowd: Vec<TcpStream>, answer_max: Duration) {
     }
 }
 
-/// How many descriptors the host has open.
+/// The number of descriptors that the host has open.
 pub fn descriptors(host: &Host) -> usize {
     fs::read_dir(format!("/proc/{}/fd", host.pid())).expect("the host runs").count()
 }
 
-/// How many connections wait for the host to accept them.
+/// The number of connections that wait for the host to accept them.
 fn unaccepted(host: &Host) -> usize {
     let links = fs::read_dir(format!("/proc/{}/fd", host.pid())).expect("the host runs");
     let targets = links.flatten().filter_map(|link| fs::read_link(link.path()).ok());
@@ -154,14 +155,14 @@ fn backlog(line: &str, sockets: &HashSet<String>) -> Option<usize> {
 /// Waits, an echo at a time, until the host has no more descriptors open than before.
 ///
 /// # Errors
-/// It still has more, and neither has one gone nor a connection been accepted for as long as [`PATIENCE`](crate::PATIENCE):
-/// what hostile handlers have begun goes on in threads of a low priority, which a busy machine gives little time, and peers
-/// that have gone long ago still wait to be accepted behind them.
+/// It still has more, and for as long as [`PATIENCE`](crate::PATIENCE) none was closed and no connection accepted: calls of
+/// hostile handlers continue in threads of a low priority, which a busy machine gives little time, and peers that have left
+/// long ago still wait to be accepted behind them.
 pub fn wait_descriptors(host: &Host, echo: &mut Peer, before: usize) -> Result<(), String> {
     wait_descriptors_for(host, echo, before, crate::PATIENCE)
 }
 
-/// The same, where it may take `patience` until the next one goes.
+/// Like [`wait_descriptors`], but waits `patience` for the next one to be closed.
 ///
 /// # Errors
 /// As for [`wait_descriptors`].

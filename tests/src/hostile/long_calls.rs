@@ -1,9 +1,9 @@
-//! Guests that have one call of the host's do as much as it takes: no slice ends in there.
+//! Guests that make one call of the host as long as possible: no slice ends during it.
 
 use super::attacks::Attack;
 use super::wat::Pieces;
 
-/// Short lines from the third page on: 64 KiB of them, as much as one write may bring.
+/// Short lines from the third page on: 64 KiB of them, the most that one write may have.
 const LINES_AT: usize = 2 << 16;
 const LINES_BYTES: usize = 64 << 10;
 
@@ -18,16 +18,16 @@ fn with_lines(receive_data: &'static str) -> Pieces {
     }
 }
 
-/// Writes as much as each write may bring, again and again.
+/// Writes the most that each write may have, repeatedly.
 const WRITES: &str = "
     (local $out i32)
     (local.set $out (call $stdout))
     (loop (call $write (local.get $out) (i32.const 131072) (i32.const 65536) (i32.const 8)) (br 0))";
 
-/// Names something of five megabytes, of which each byte has to be escaped.
+/// Uses a text of five megabytes, of which each byte has to be escaped.
 fn text(name: &str, call: &'static str) -> Attack {
     let attack = Attack::built("guest_texts", name).option("call", call).option("text", "escapes");
-    // Making the text is work for the guest, too.
+    // The guest needs CPU time to make the text, too.
     attack.limit("cpu_per_event", "\"1s\"")
 }
 

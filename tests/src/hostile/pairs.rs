@@ -1,5 +1,5 @@
-//! Every function of the contract, and what else the host does for a guest or a peer, with every resource that it may use
-//! up: a table that the contract itself makes.
+//! Every function of the contract, and the other services of the host for a guest or a peer, combined with every resource that
+//! they may use up: a table that the contract itself generates.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -11,7 +11,7 @@ use crate::{Config, Listen, Plugin};
 
 /// The guest that does the first half of a pair.
 pub const GUEST: &str = "hostile_keep";
-/// What WASI does for a guest besides the contract: what a guest's own library does with it, and each function by itself.
+/// The functions of WASI besides the contract: through a guest's own library, and each function by itself.
 const WASI: &[&str] = &[
     "stdout",
     "open",
@@ -84,14 +84,14 @@ const WASI: &[&str] = &[
     "output.splice",
     "output.blocking-splice",
 ];
-/// The folder that the guest sees, and how many files are in it.
+/// The folder that the guest sees, and the number of files in it.
 const FOLDER: &str = "data";
 const FILES: usize = 1000;
 
-/// What a guest uses up.
+/// The resource that a guest uses up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostResource {
-    /// Places in the host's tables: as many as there are.
+    /// Entries in the host's tables: as many as there are.
     Places,
     /// Memory of the host: as many of the largest as there are.
     Memory,
@@ -101,7 +101,7 @@ pub enum HostResource {
     Sandboxes,
 }
 
-/// What the peer of a pair does besides.
+/// The behaviour of a pair's peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PeerBehaviour {
     /// Waits for the answer, or for the end.
@@ -116,23 +116,23 @@ pub enum PeerBehaviour {
     NeverReads,
 }
 
-/// One attack: what, and what of.
+/// One attack: a function and a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pair {
     /// A function, as in `channels.push`.
     pub function: String,
-    /// What it uses up.
+    /// The resource that it uses up.
     pub resource: HostResource,
-    /// What its peer does.
+    /// The behaviour of its peer.
     pub peer: PeerBehaviour,
 }
 
 impl HostResource {
-    /// All of them.
+    /// All resources.
     pub const ALL: [HostResource; 4] =
         [HostResource::Places, HostResource::Memory, HostResource::Cpu, HostResource::Sandboxes];
 
-    /// As the guest is told.
+    /// Its name for the guest.
     fn word(self) -> &'static str {
         match self {
             HostResource::Places => "most",
@@ -144,7 +144,7 @@ impl HostResource {
 }
 
 impl PeerBehaviour {
-    /// All of them.
+    /// All behaviours.
     pub const ALL: [PeerBehaviour; 5] = [
         PeerBehaviour::Waits,
         PeerBehaviour::Resets,
@@ -155,18 +155,18 @@ impl PeerBehaviour {
 }
 
 impl Pair {
-    /// As the guest is told.
+    /// The line that tells the guest what to do.
     pub fn line(&self) -> String {
         format!("{} {}\n", self.function, self.resource.word())
     }
 
-    /// Its name: no two have the same.
+    /// Its unique name.
     pub fn name(&self) -> String {
         format!("{} × {:?} × {:?}", self.function, self.resource, self.peer)
     }
 }
 
-/// What the host does for a guest: all that can be the first half of a pair.
+/// The first halves of pairs: all services of the host for a guest.
 pub fn subjects() -> Vec<String> {
     let functions = contract::functions().into_iter().map(|function| function.name);
     functions.chain(WASI.iter().map(|function| format!("wasi.{function}"))).collect()
@@ -186,7 +186,7 @@ pub fn all() -> Vec<Pair> {
     all
 }
 
-/// A pair that nobody has thought of: any function, with any resource and any peer.
+/// A random pair: any function, with any resource and any peer.
 pub fn any(subjects: &[String], mut below: impl FnMut(usize) -> usize) -> Pair {
     Pair {
         function: subjects[below(subjects.len())].clone(),
@@ -215,7 +215,7 @@ pub fn attacked(config: Config, name: &str, dir: &Path) -> Config {
     config.plugin(plugin).listen(Listen::tcp(name))
 }
 
-/// Comes, has the guest do it, and goes: true if the peer has heard anything, be it the end.
+/// Connects, has the guest do it, and leaves; true if the peer has received anything, even if it is the end.
 pub fn attack(address: &str, pair: &Pair, answer_max: Duration) -> bool {
     let address = address.strip_prefix("tcp://").expect("a TCP address");
     meet(address, pair, answer_max).unwrap_or(true)

@@ -1,14 +1,14 @@
-//! Guests that no compiler would make: the smallest world by hand, with one function replaced.
+//! Guests that no compiler would make: the smallest world by hand, with some functions replaced.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve};
 
 use crate::contract;
 
-/// What a guest does instead of what a good one does; each a piece of a WebAssembly module.
+/// The parts of a guest that differ from a good one; each is a piece of a WebAssembly module.
 #[derive(Clone, Debug)]
 pub struct Pieces {
-    /// Everything that is not one of the functions below.
+    /// Everything besides the functions below.
     pub more: String,
     /// Pages of memory.
     pub pages: &'static str,
@@ -22,13 +22,13 @@ pub struct Pieces {
     pub destructor: &'static str,
 }
 
-/// A guest that takes everything and says nothing.
+/// A guest that accepts everything and sends nothing.
 impl Default for Pieces {
     fn default() -> Pieces {
         Pieces {
             more: String::new(),
             pages: "17",
-            // What it is given goes to the second page, again and again.
+            // Arguments are always written to the second page.
             realloc: "(i32.const 65536)",
             post_init: "",
             receive_data: "",
@@ -37,7 +37,7 @@ impl Default for Pieces {
     }
 }
 
-/// As it stands in the texts here, for the version of the contract that the component is built for.
+/// The placeholder in the texts here for the version of the contract that the component is built for.
 const VERSION: &str = "@VERSION";
 const HANDLER: &str = "sandloop:plugin/handler@VERSION";
 
@@ -46,13 +46,13 @@ pub fn component(pieces: &Pieces) -> Vec<u8> {
     encode(&module(pieces, ""), "minimal")
 }
 
-/// The module of these pieces as a compiler would make it: without a word about its world.
+/// The module of these pieces as a compiler would make it: without the custom section of its world.
 pub fn core_module(pieces: &Pieces) -> Vec<u8> {
     let text = module(pieces, "").replace(VERSION, &format!("@{}", contract::version()));
     wat::parse_str(text).expect("a module")
 }
 
-/// The same with `$stdout` and `$write` of WASI, and `$answer`, which sends `ok`.
+/// Like [`component`], with `$stdout` and `$write` of WASI, and `$answer`, which sends `ok`.
 pub fn component_with_stdout(pieces: &Pieces) -> Vec<u8> {
     let imports = r#"
           (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
@@ -66,9 +66,9 @@ pub fn component_with_stdout(pieces: &Pieces) -> Vec<u8> {
     encode(&module(&pieces, imports), "printing")
 }
 
-/// A guest whose catalog has so many handlers, each under this name, which is written as in WebAssembly's text.
+/// A guest whose catalog has `count` handlers, each under this name, which is written as in WebAssembly's text format.
 pub fn component_with_catalog(name: &str, bytes: usize, count: usize) -> Vec<u8> {
-    /// Where the list is, its entries, and the one name that all of them have.
+    /// The address of the list, its entries, and the name that all of them share.
     const LIST: usize = 1 << 20;
     const ENTRIES: usize = LIST + 8;
     let text = ENTRIES + 8 * count;
@@ -87,7 +87,7 @@ pub fn component_with_catalog(name: &str, bytes: usize, count: usize) -> Vec<u8>
     encode(&module(&Pieces { more, pages: "200", ..Pieces::default() }, ""), "named")
 }
 
-/// The least that has a catalog.
+/// The smallest guest with a catalog.
 const NAMED: &str = "
 package sandloop:named;
 
@@ -97,8 +97,8 @@ world named {
 }
 ";
 
-/// An echo for this version of the contract. To what begins with a `t` it says `tick` a tenth of a second later, to what begins
-/// with an empty line `bye`, after which it closes the connection.
+/// An echo for this version of the contract. To data that begins with a `t` it sends `tick` a tenth of a second later; to data
+/// that begins with an empty line it sends `bye`, and closes the connection.
 pub fn timed_echo(contract: (Resolve, PackageId)) -> Vec<u8> {
     let imports = r#"
           (import "sandloop:plugin/timers@VERSION" "add-timer" (func $timer (param i32 i32)))
@@ -124,7 +124,7 @@ pub fn timed_echo(contract: (Resolve, PackageId)) -> Vec<u8> {
     encode_for(contract, &module(&pieces, imports), "timed")
 }
 
-/// The least that is called by timers.
+/// The smallest guest with timers.
 const TIMED: &str = "
 package sandloop:timed;
 
@@ -134,7 +134,7 @@ world timed {
 }
 ";
 
-/// As much of WASI as is needed to print.
+/// The part of WASI that is needed to print.
 const PRINTING: &str = "
 package sandloop:printing;
 
@@ -165,7 +165,7 @@ package wasi:cli@0.2.0 {
 }
 ";
 
-/// The module of these pieces, with these imports besides.
+/// The module of these pieces, with these additional imports.
 fn module(pieces: &Pieces, imports: &str) -> String {
     let Pieces { more, pages, realloc, post_init, receive_data, destructor } = pieces;
     let method = |name: &str| format!("\"{HANDLER}#[method]connection.{name}\"");
@@ -224,7 +224,7 @@ fn encode_for((mut resolve, contract): (Resolve, PackageId), module: &str, world
     encoder.validate(false).encode().expect("the module fits its world")
 }
 
-/// Ten thousand functions, so long that compiling them is work.
+/// Ten thousand functions, which are long enough to make compiling them expensive.
 pub fn ten_thousand_functions() -> String {
     let mut text = String::new();
     for number in 0..10_000 {
