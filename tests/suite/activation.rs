@@ -1,4 +1,4 @@
-//! Sockets that whoever has started the host has opened for it: `fd://` and systemd's LISTEN_FDS.
+//! Sockets that the process which starts the host has opened for it: `fd://` and systemd's LISTEN_FDS.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -39,7 +39,7 @@ fn each_kind_is_served_by_name_and_by_number(isolation: Isolation) {
     }
 }
 
-/// What is not there, or cannot be served, stops the start with the line, the cause and the remedy.
+/// A socket that is missing, or cannot be served, stops the start with the line, the cause and the remedy.
 #[test]
 fn what_was_not_handed_over_stops_the_start() {
     let unix = "write the address itself";
@@ -74,7 +74,7 @@ fn what_was_not_handed_over_stops_the_start() {
     }
 }
 
-/// Sockets for another process are not taken, and nothing of them is seen by what the host starts.
+/// Sockets for another process are not taken, and the host's own child processes do not get them.
 #[test]
 fn sockets_of_another_process_are_not_taken() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -86,7 +86,7 @@ fn sockets_of_another_process_are_not_taken() {
     assert!(outcome.stderr.contains("which hands over none"), "{}", outcome.stderr);
 }
 
-/// `check` reads such an address and needs no socket.
+/// `check` accepts such an address and needs no socket.
 #[test]
 fn a_check_needs_no_socket() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -1,4 +1,4 @@
-//! The admin listener: what it tells, who may ask, and what it withstands.
+//! The admin listener: its answers, its access control, and its bounds.
 
 mod hostile;
 mod page;
@@ -13,10 +13,10 @@ use sandloop_tests::{
     sandloop,
 };
 
-/// What is shown over TCP.
+/// The token for access over TCP.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// A host of these plugins that is watched over TCP at an address of its own, with a token.
+/// A host of these plugins with an admin listener over TCP at its own address, with a token.
 pub(crate) fn over_tcp(config: Config) -> (Host, Admin) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(dir.path().join("token"), format!("{TOKEN}\n")).expect("a new file");
@@ -49,7 +49,7 @@ fn a_unix_socket_is_its_users_alone_and_goes_with_the_host() {
     let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     host.signal(Signal::TERM);
-    // Its folder goes with the outcome of `stop`.
+    // Its folder is removed with the outcome of `stop`.
     host.wait_log("stopped");
     let begun = std::time::Instant::now();
     while path.exists() {
@@ -73,7 +73,7 @@ fn an_address_that_is_taken_stops_the_start_before_a_port_opens() {
     assert!(!outcome.stderr.contains("serving"), "{}", outcome.stderr);
 }
 
-/// A host whose peer does not read takes its time to stop, and says so to whoever sends it clients.
+/// A host whose peer does not read takes its time to stop, and reports that to load balancers.
 #[test]
 fn a_host_is_alive_and_ready_until_it_stops() {
     let config = Config::serving(Plugin::new("outbox_flood").isolation(Isolation::Plugin).prints());
@@ -113,11 +113,11 @@ fn what_happens_is_counted() {
     }
     assert_eq!(of("connections_accepted_total"), Some(20.0));
     assert_eq!(of("received_bytes_total"), Some(1000.0));
-    // What the peer has may be counted a moment later.
+    // The host may count an event a moment after the peer has seen it.
     admin.wait_metric(&format!("sandloop_sent_bytes_total{labels}"), 1000.0);
     let events = admin
         .metric("sandloop_events_total{plugin=\"echo\",tenant=\"echo\",callback=\"receive-data\"}");
-    // A piece of ten bytes may come in two.
+    // A piece of ten bytes may arrive as two.
     assert!(events.is_some_and(|events| 100.0 <= events), "{events:?}");
     let count = of("event_latency_seconds_count").expect("it is there");
     assert!(120.0 <= count, "{count}");
@@ -171,7 +171,7 @@ fn a_plugin_is_parked_and_goes_on() {
     assert_eq!(admin.json("/plugins/echo")["state"], "parked");
     let ready = admin.get("/readyz");
     assert_eq!((ready.status, &*ready.body), (503, "parked: echo\n"));
-    // Those that it has go on, and new ones wait.
+    // Existing connections continue, and new ones wait.
     before.expect_echo("still here\n");
     let mut waits = host.connect("echo");
     waits.send("helo\n");
@@ -183,7 +183,7 @@ fn a_plugin_is_parked_and_goes_on() {
     assert_eq!((unknown.status, &*unknown.code()), (404, "unknown-plugin"));
 }
 
-/// What a plugin has accepted ends, and nobody new comes in until it is resumed.
+/// The plugin's accepted connections end, and no new one is accepted until it is resumed.
 #[test]
 fn a_plugin_is_drained_and_resumed() {
     for (isolation, at_capacity) in [(Isolation::Connection, "wait"), (Isolation::Plugin, "refuse")]
@@ -221,13 +221,13 @@ fn a_plugin_is_drained_and_resumed() {
             waits = Some(peer);
         }
         idle.iter_mut().for_each(Peer::expect_end);
-        // What is under way is done first.
+        // Work in progress is finished first.
         busy[0].expect("timer\n");
         busy[0].expect_end();
         if let Some(peer) = &mut waits {
             peer.expect_nothing_yet();
         }
-        // Whoever does not let go is cut off at the deadline.
+        // Connections that do not end are cut off at the deadline.
         stuck.iter_mut().for_each(Peer::expect_closed);
         other.expect_echo("not touched\n");
         assert_eq!(admin.json("/connections?plugin=drains")["connections"], serde_json::json!([]));
@@ -274,7 +274,7 @@ fn connections_and_sandboxes_are_told_in_pages() {
     assert_eq!(admin.json("/connections?plugin=other")["connections"], serde_json::json!([]));
 }
 
-/// Whatever a plugin may connect to, this is not among it unless its rule names exactly this.
+/// A plugin may connect anywhere, but to the admin listener only if its rule names exactly that.
 #[test]
 fn a_plugin_does_not_reach_it() {
     let address = own_loopback();
@@ -317,7 +317,7 @@ fn top_prints_what_the_page_shows() {
     assert!(unwatched.stderr.contains("add a section [admin]"), "{unwatched:?}");
 }
 
-/// A port that the system has chosen is asked for, and taken.
+/// A port that the system has chosen is found, and used.
 #[test]
 fn commands_find_a_port_that_the_system_has_chosen() {
     let config = Config::serving(Plugin::new("echo")).admin("address", "\"tcp://127.0.0.1:0\"");
@@ -333,7 +333,7 @@ fn commands_find_a_port_that_the_system_has_chosen() {
     }
 }
 
-/// A reload that is refused is seen, and another one mends it.
+/// A refused reload is reported, and the next one replaces it.
 #[test]
 fn what_became_of_a_reload_is_told() {
     let (host, admin) = watched(Config::serving(Plugin::new("echo")));

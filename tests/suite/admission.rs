@@ -1,4 +1,4 @@
-//! A host that has no more descriptors: it waits, says so once, and goes on when there are some.
+//! A host without free descriptors: it waits, reports that once, and continues when there are some.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +11,7 @@ each_isolation!(without_descriptors_it_waits_and_does_not_spin);
 fn without_descriptors_it_waits_and_does_not_spin(isolation: sandloop_tests::Isolation) {
     const ROOM: usize = 5;
     let host = Host::start(&Config::serving(Plugin::new("echo").isolation(isolation)));
-    // A first one, so that whatever is opened when it is needed is open.
+    // A first connection, so that descriptors that are opened on demand are open.
     host.connect("echo").expect_echo("helo\n");
     let mut first = host.connect("echo");
     first.expect_echo("helo\n");
@@ -30,7 +30,7 @@ fn without_descriptors_it_waits_and_does_not_spin(isolation: sandloop_tests::Iso
     let used = cpu_time(&host) - before;
     assert!(used < Duration::from_millis(200), "it used {used:?} of a second to wait");
     assert_eq!(host.log().iter().filter(|line| told(line)).count(), 1, "told once");
-    // Each that goes makes room for one that waits.
+    // Each closed connection makes room for one that waits.
     for mut peer in peers {
         peer.expect("helo\n");
     }
@@ -38,7 +38,7 @@ fn without_descriptors_it_waits_and_does_not_spin(isolation: sandloop_tests::Iso
     host.stop();
 }
 
-/// The number below which so many descriptors are free.
+/// The number below which `count` descriptors are free.
 fn end_of_free(host: &Host, count: usize) -> usize {
     let entries = fs::read_dir(format!("/proc/{}/fd", host.pid())).expect("the host runs");
     let names = entries.map(|entry| entry.expect("the folder can be read").file_name());

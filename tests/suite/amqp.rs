@@ -1,4 +1,4 @@
-//! AMQP from a plugin: the SDK's client at a real broker, with pika at the broker's other side.
+//! AMQP from a plugin: the SDK's client at a real broker, with pika as the broker's other client.
 
 mod bridge;
 mod broken;
@@ -14,10 +14,10 @@ use std::time::Instant;
 
 use sandloop_tests::{Config, Host, Isolation, PATIENCE, Peer, Plugin};
 
-/// A host with the guest `amqp_calls`, and a connection to it that says what is to be done.
+/// A host with the guest `amqp_calls`, and a connection to it for commands.
 struct Calls {
     peer: Peer,
-    /// Lines that came and were not asked for yet.
+    /// Lines that came and were not expected yet.
     came: VecDeque<String>,
     // It ends when the test does.
     host: Host,
@@ -38,12 +38,12 @@ impl Calls {
         Calls { peer: host.connect("amqp_calls"), came: VecDeque::new(), host }
     }
 
-    /// The same, connected to a broker, with a channel `c`.
+    /// Like [`Calls::start`], connected to a broker, with a channel `c`.
     fn at(uri: &str) -> Calls {
         Calls::with(uri, "")
     }
 
-    /// The same with words behind the URI.
+    /// Like [`Calls::at`], with words behind the URI.
     fn with(uri: &str, words: &str) -> Calls {
         let mut calls = Calls::start(address_of(uri));
         calls.say(&format!("b connect {uri} {words}"));
@@ -57,7 +57,7 @@ impl Calls {
         self.peer.send(format!("{}\n", line.trim_end()));
     }
 
-    /// Has the guest do something, and expects exactly this of it.
+    /// Has the guest do something, and expects exactly this answer.
     #[track_caller]
     fn ask(&mut self, line: &str, answer: &str) {
         self.say(line);
@@ -65,7 +65,7 @@ impl Calls {
         self.expect(format!("{label} {answer}").trim_end());
     }
 
-    /// Asks again and again until exactly this is the answer: the broker does some things after it has answered.
+    /// Repeats a command until exactly this is the answer: the broker does some things after it has answered.
     #[track_caller]
     fn ask_until(&mut self, line: &str, answer: &str) {
         let label = line.split(' ').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The scripted broker that other tests need: pika takes it for one, and tells its faults apart.
+//! The scripted broker of other tests: pika accepts it as a broker, and distinguishes its faults.
 
 use std::thread;
 
@@ -24,7 +24,7 @@ fn getting() -> Vec<Step> {
     steps
 }
 
-/// Lets pika get a message while the steps are played with some damage: what came of it, on both sides.
+/// Lets pika get a message while the steps are played with some damage; returns the results of both sides.
 fn get(steps: Vec<Step>, damage: Damage) -> (Result<String, Refusal>, Played) {
     let server = AmqpServer::start();
     let uri = server.uri();
@@ -77,7 +77,7 @@ fn a_session_says_what_the_test_wants() {
             (arguments.shortstr(), arguments.shortstr()),
             ("x".to_owned(), "key".to_owned())
         );
-        // More than a frame takes.
+        // More than one frame.
         assert_eq!(session.expect_content(), [b'a'; 10_000]);
         session.send(frame::close(541, "INTERNAL_ERROR - by script", (60, 40)));
         // Whether pika confirms it is a race of its own.

@@ -1,4 +1,4 @@
-//! `sandloop new`, `dev` and `doctor`: from nothing to a plugin that serves, and from an edit to the next version.
+//! `sandloop new`, `dev` and `doctor`: from an empty folder to a plugin that serves, and from an edit to the next version.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ use sandloop_tests::hostile::wat::{Pieces, core_module};
 use sandloop_tests::{Host, PATIENCE, Peer, Server, paths, process, sandloop, workspace};
 use tempfile::TempDir;
 
-/// A plugin that answers whatever comes with these three letters.
+/// A plugin that answers any data with these three letters.
 fn answering(word: &str) -> Vec<u8> {
     let receive_data =
         "(call $send (global.get $socket) (i32.const 65600) (i32.const 3) (i32.const 8))";
@@ -19,7 +19,7 @@ fn answering(word: &str) -> Vec<u8> {
     core_module(&Pieces { more, receive_data, ..Pieces::default() })
 }
 
-/// A project whose compiler copies a file, at once.
+/// A project whose compiler copies a file, without delay.
 struct Project {
     dir: TempDir,
 }
@@ -38,7 +38,7 @@ impl Project {
         project
     }
 
-    /// As an editor does it: a file beside the source takes its place.
+    /// As an editor does it: a new file replaces the source.
     fn edit(&self, bytes: impl AsRef<[u8]>) {
         let (new, source) = (self.path("src/.new"), self.path("src/one.wasm"));
         fs::write(&new, bytes).and_then(|()| fs::rename(new, source)).expect("a file");
@@ -73,7 +73,7 @@ fn an_edit_is_seen_by_who_connects_again_and_a_mistake_keeps_the_version_before(
     project.edit(answering("two"));
     dev.log_line("reloaded ", 1);
     answer(&mut Peer::connect(&address), "two");
-    // Who was there stays with what was there.
+    // Existing connections keep their version.
     answer(&mut first, "one");
 
     project.edit("a mistake");
@@ -88,7 +88,7 @@ fn an_edit_is_seen_by_who_connects_again_and_a_mistake_keeps_the_version_before(
     dev.log_line("reloaded ", 2);
     answer(&mut Peer::connect(&address), "tri");
 
-    // A configuration that is wrong changes nothing either, and one that is right again is taken.
+    // A wrong configuration changes nothing either, and a corrected one is applied.
     let toml = fs::read_to_string(project.path("plugins.toml")).expect("a file");
     fs::write(project.path("plugins.toml"), "[plugins.one]\ncomponnent = 1\n").expect("a file");
     dev.log_line("not read: the version before goes on serving", 1);
@@ -100,7 +100,7 @@ fn an_edit_is_seen_by_who_connects_again_and_a_mistake_keeps_the_version_before(
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
 }
 
-/// What is only looked at may be made soon rather than fast.
+/// For `dev` a component may be built quickly instead of optimised.
 #[test]
 fn a_command_knows_whom_it_builds_for() {
     let project = Project::new();
@@ -155,7 +155,7 @@ fn an_address_that_is_taken_is_waited_with() {
     assert_eq!(dev.wait().code, Some(0));
 }
 
-/// What would die at its first connection does not take the place of what serves.
+/// A version that would trap at its first connection does not replace the current one.
 #[test]
 fn what_traps_at_its_first_connection_is_not_served() {
     let project = Project::new();
@@ -185,7 +185,7 @@ fn a_build_that_changes_what_is_watched_does_not_go_on_for_ever() {
     assert_eq!(dev.wait().code, Some(0));
 }
 
-/// A first plugin in Rust as its page has it, with what cargo has already: nothing is fetched.
+/// A first plugin in Rust by the steps of its page, with the crates that cargo has already: nothing is fetched.
 #[test]
 fn a_project_in_rust_is_made_built_and_served() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -196,7 +196,7 @@ fn a_project_in_rust_is_made_built_and_served() {
     assert_eq!(again.code, Some(2), "{again:?}");
     assert!(again.stderr.contains("hello is there already, and not empty"), "{again:?}");
     let folder = dir.path().join("hello");
-    // What a project depends on is compiled once for all tests and samples.
+    // The dependencies of a project are compiled once for all tests and samples.
     let shared = workspace().join("target/samples/caches/rust/target");
     fs::create_dir_all(&shared)
         .and_then(|()| symlink(&shared, folder.join("target")))
@@ -233,7 +233,7 @@ fn a_doctor_tells_what_is_missing_and_what_installs_it() {
     let unknown = ask(&["fortran"], "");
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(unknown.stderr.contains("there is no language \"fortran\"; there are "), "{unknown:?}");
-    // A language that needs nothing but a shell is whole without any `PATH`.
+    // A language that needs only a shell works without any `PATH`.
     let sdk = dir.path().join("sdk");
     fs::create_dir_all(sdk.join("shell")).expect("a folder");
     let language = "name = \"shell\"\ntitle = \"Shell\"\n[build]\ncommand = \"true\"\ncomponent = \"a\"\n\
@@ -252,7 +252,7 @@ fn path(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// What the system does not let it write in the middle leaves the place as it was, for the next try.
+/// If the system refuses a write in the middle, the folder is left as it was, for the next try.
 #[test]
 fn a_project_that_cannot_be_written_leaves_nothing_behind() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -274,7 +274,7 @@ fn a_project_that_cannot_be_written_leaves_nothing_behind() {
     assert_eq!(made.code, Some(0), "{made:?}");
 }
 
-/// The command and what it has started do not go on when nobody waits for them any more.
+/// The command and its child processes end when the process that runs it has ended.
 #[test]
 fn a_command_ends_with_the_one_that_runs_it() {
     for word in ["build", "dev"] {
@@ -299,7 +299,7 @@ fn a_command_ends_with_the_one_that_runs_it() {
     }
 }
 
-/// The number that somebody writes into a file.
+/// The number in a file that another process writes.
 fn number_in(path: &Path) -> u32 {
     let begun = std::time::Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! `sandloop build`: commands that make components, and core modules that become some.
+//! `sandloop build`: commands that make components, and core modules that become components.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn toml(build: &str) -> String {
     )
 }
 
-/// It sends back what comes.
+/// An echo.
 fn echo() -> Pieces {
     let receive_data =
         "(call $send (global.get $socket) (local.get 1) (local.get 2) (i32.const 8))";
@@ -58,7 +58,7 @@ fn a_core_module_with_a_handler_alone_is_built_and_served() {
     let mut peer = host.connect("echo");
     peer.send("hello");
     peer.expect("hello");
-    // What is served may be built anew beside it, and what is the same stays the same file.
+    // A component that is served may be built again, and an unchanged one stays the same file.
     let again = sandloop(host.dir(), &["build", "plugins.toml", "echo"]);
     assert_eq!(again.code, Some(0), "{again:?}");
     assert!(again.stdout.trim_end().ends_with("KiB, as before)"), "{again:?}");
@@ -87,7 +87,7 @@ fn sources_that_are_newer_than_what_is_tested_are_told_of() {
 #[test]
 fn a_component_is_taken_as_it_is() {
     let dir = project("command = \"mkdir -p build && cp echo.core.wasm build/echo.wasm\"");
-    // Without `output` the component's own place has a module, which becomes the component there.
+    // Without `output` the command writes a module to the component's own path, where it becomes the component.
     let built = |expected: &str| {
         let built = sandloop(dir.path(), &["build"]);
         assert_eq!(built.code, Some(0), "{built:?}");
@@ -96,7 +96,7 @@ fn a_component_is_taken_as_it_is() {
     built("KiB)");
     let component = fs::read(dir.path().join("build/echo.wasm")).expect("a component");
     fs::write(dir.path().join("echo.core.wasm"), &component).expect("a file");
-    // The command has written it anew, and it is what it was.
+    // The command has written it again, with the same content.
     built("KiB, as before)");
     assert_eq!(fs::read(dir.path().join("build/echo.wasm")).expect("a component"), component);
 }

@@ -1,4 +1,4 @@
-//! The callbacks of an accepted connection: which, in which order, with what.
+//! The callbacks of an accepted connection: their order and their arguments.
 
 use sandloop_tests::{Config, Host, Isolation, Listen, Plugin};
 
@@ -50,7 +50,7 @@ fn a_stop_is_told(isolation: Isolation) {
 }
 
 each_isolation!(a_stale_socket_is_harmless);
-/// Whatever a guest does with its socket after the end, nothing happens.
+/// Calls of a guest with its socket after the end have no effect.
 fn a_stale_socket_is_harmless(isolation: Isolation) {
     let plugin = Plugin::new("stale_socket").isolation(isolation).prints();
     let host = Host::start(&Config::serving(plugin));
@@ -69,7 +69,7 @@ fn a_stale_socket_is_harmless(isolation: Isolation) {
         .map(|answer| format!("{when}: {answer}"))
     };
     let mut expected = answers("unbind").to_vec();
-    // In a sandbox of its own the timer goes with the connection.
+    // In a sandbox of its own the timer ends with the connection.
     if isolation == Isolation::Plugin {
         expected.extend(answers("later"));
     }

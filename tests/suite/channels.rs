@@ -1,4 +1,4 @@
-//! Channels: who gets what, in which order, and what happens at the bound.
+//! Channels: receivers, order, and bounds.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ fn ask(peer: &mut Peer, line: &str) -> String {
     peer.line()
 }
 
-/// So many clients of a host with two reactors, all subscribed to `room`.
+/// `count` clients of a host with two reactors, all subscribed to `room`.
 fn members(host: &Host, count: usize) -> Vec<Peer> {
     let mut peers: Vec<Peer> = (0..count).map(|_| host.connect("channels")).collect();
     for peer in &mut peers {
@@ -62,7 +62,7 @@ fn a_push_from_a_callback_comes_after_what_was_pushed_before(isolation: Isolatio
         let (mut one, mut two) = (host.connect("channels"), host.connect("channels"));
         assert_eq!(ask(&mut one, "answer room"), "ok");
         assert_eq!(ask(&mut two, "subscribe room"), "ok");
-        // EventMachine tells the second subscriber `re:a` before `a`.
+        // EventMachine delivers `re:a` to the second subscriber before `a`.
         two.send("push room a b\n");
         let [heard, other] = [&mut one, &mut two].map(|peer| [0; 4].map(|_| peer.line()).to_vec());
         assert_eq!(heard, other, "one order for all");
@@ -90,7 +90,7 @@ fn the_pusher_may_leave_itself_out(isolation: Isolation) {
         peers[0].send("others room hello\n");
         assert_eq!(peers[1].line(), "got hello");
         assert_eq!(peers[2].line(), "got hello");
-        // The next thing it hears is its own question's answer.
+        // The next message is the answer to its own request.
         assert_eq!(ask(&mut peers[0], "count room"), "3");
         host.stop();
     }
@@ -204,17 +204,17 @@ fn names_and_numbers_have_limits() {
     host.stop();
 }
 
-/// What a client of the chat says so that the others hear that they are in the room.
+/// The message by which a client of the chat shows the others that they are in the room.
 const PING: &str = "ping";
 
-/// A client of the chat is in the room when it hears the first one; the first when it is heard.
+/// A client of the chat is in the room when it gets a message of the first one; the first when one of its messages arrives.
 pub fn enter(peers: &mut [Peer]) {
     let [first, others @ ..] = peers else { return };
     for other in others {
         loop {
             first.send(format!("{PING}\n"));
             if !other.is_silent_for(Duration::from_millis(20)) {
-                // Its first letter has been read.
+                // Its first letter is read already.
                 assert_eq!(other.line(), &PING[1..]);
                 break;
             }
@@ -222,7 +222,7 @@ pub fn enter(peers: &mut [Peer]) {
     }
 }
 
-/// The next line that a client of the chat hears, once all are in the room.
+/// The next line that a client of the chat gets, once all are in the room.
 #[track_caller]
 pub fn heard(peer: &mut Peer) -> String {
     loop {
@@ -277,7 +277,7 @@ fn chat() {
     }
 }
 
-/// Lines come in pieces, and one that does not end is not kept for ever.
+/// Lines arrive in pieces, and one that does not end is not kept for ever.
 #[test]
 fn chat_takes_lines_in_pieces() {
     let host = Host::start(&Config::serving(Plugin::new("chat")));

@@ -1,4 +1,4 @@
-//! The ways a connection ends, asked for by the guest or by its peer, and what still arrives.
+//! The ways a connection ends, requested by the guest or by its peer, and the data that still arrives.
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ fn close_after_writing_sends_everything_first(isolation: Isolation) {
     let many = more_than_the_kernel_holds();
     let host = serving("close_variants", isolation);
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
-    // What is sent after the close was asked for is not taken.
+    // Data that is sent after the close was requested is not taken.
     peer.send(format!("send {many} close-after-writing\nsend 3\n"));
     assert_eq!(peer.rest().len(), many);
     host.wait_printed("unbind closed");
@@ -92,7 +92,7 @@ fn half_close_ends_writing_and_goes_on_reading(isolation: Isolation) {
     let mut peer = Peer::connect_narrow(&host.address("close_variants"));
     peer.send(format!("send {many} half-close\n"));
     assert_eq!(peer.rest().len(), many);
-    // It still listens, and cannot answer.
+    // It still reads, and cannot answer.
     peer.send("send 3\n");
     peer.send("half-close\n");
     peer.send("close\n");

@@ -1,4 +1,4 @@
-//! Several hosts as one: what is pushed on one of them reaches the subscribers on all, over real NATS servers.
+//! Several hosts as one: a message that is pushed on one of them reaches the subscribers on all, over real NATS servers.
 
 mod apart;
 mod chat;
@@ -17,10 +17,10 @@ use sandloop_tests::config::text;
 use sandloop_tests::nats::Nats;
 use sandloop_tests::{Config, Host, Isolation, PATIENCE, Peer, Plugin};
 
-/// What the guest says of a call that is refused for want of room.
+/// The guest's text for a call that is refused for lack of room.
 const LIMIT: &str = "limit (error 4)";
 
-/// A configuration whose plugin, and tenant, shares its channels over these servers.
+/// A configuration whose plugin shares its tenant's channels over these servers.
 fn sharing(nats: &Nats, plugin: Plugin, host: &str) -> Config {
     let name = plugin.name().to_owned();
     Config::serving(plugin)
@@ -43,8 +43,8 @@ fn ask(peer: &mut Peer, line: &str) -> String {
     peer.line()
 }
 
-/// Waits until what each of these says reaches each other one: a subscription is known to the other hosts a moment after
-/// it was made. `say` is how a word is said, `heard` how it comes.
+/// Waits until the messages of each peer reach all others: a subscription is known to the other hosts a moment after it was
+/// made. `say` makes the command for a word, `heard` the line in which it arrives.
 fn meet(peers: &mut [Peer], say: impl Fn(&str) -> String, heard: impl Fn(&str) -> String) {
     for one in 0..peers.len() {
         for other in (0..peers.len()).filter(|other| *other != one) {
@@ -76,7 +76,7 @@ fn meet(peers: &mut [Peer], say: impl Fn(&str) -> String, heard: impl Fn(&str) -
     }
 }
 
-/// Takes what is there to be read now.
+/// Reads everything that has come.
 fn drain(peer: &mut Peer) {
     while !peer.is_idle() {
         assert_ne!(peer.read(&mut [0; 4096]).expect("an open connection"), 0);
@@ -101,7 +101,7 @@ fn who_is_subscribed_on_any_host_hears_everything_once_and_in_the_order_of_its_s
     }
     let heard: Vec<Vec<String>> = peers.iter_mut().map(|peer| lines(peer, 300)).collect();
     for (number, lines) in heard.iter().enumerate() {
-        // The two of one host have one order.
+        // The two on one host have the same order.
         assert_eq!(lines, &heard[number / 2 * 2], "{number}");
         for sender in 0..6 {
             let start = format!("got {sender}.");
@@ -114,7 +114,7 @@ fn who_is_subscribed_on_any_host_hears_everything_once_and_in_the_order_of_its_s
     hosts.into_iter().for_each(|host| drop(host.stop()));
 }
 
-/// The next line that is no greeting: a peer hears its own, too, where the guest has it so.
+/// The next line that is no greeting: a peer gets its own greeting, too, if the guest delivers it.
 fn word(peer: &mut Peer) -> String {
     lines(peer, 1).remove(0)
 }

@@ -1,4 +1,4 @@
-//! The command line among other commands: pipes that close, devices that are full, outputs that are not there.
+//! The command line among other commands: pipes that close, devices that are full, missing outputs.
 
 use std::fs;
 use std::fs::File;
@@ -9,7 +9,7 @@ use sandloop_tests::host::{command, finish};
 use sandloop_tests::{Config, Outcome, Plugin, component, paths, sandloop};
 use tempfile::TempDir;
 
-/// What is asked, and the code of the answer.
+/// The commands, and their exit codes.
 fn questions() -> Vec<(Vec<String>, i32)> {
     let good = component("echo").display().to_string();
     [
@@ -41,15 +41,15 @@ fn directory() -> TempDir {
     dir
 }
 
-/// What can be wrong with an output.
+/// The faults of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Broken {
     No,
-    /// Whoever reads it has gone.
+    /// Its reader is gone.
     Pipe,
     /// Its device is full.
     Full,
-    /// There is none.
+    /// It is closed.
     Closed,
 }
 
@@ -108,7 +108,7 @@ fn what_was_lost_is_told_and_what_nobody_wanted_is_not() {
     assert_eq!(ask(dir.path(), &check, [Broken::Pipe, Broken::No]).stderr, "");
 }
 
-/// Files, handlers and addresses have any names: none of them moves the cursor, changes colours or makes another line.
+/// Files, handlers and addresses may have any names: none of them moves the cursor, changes colours or adds a line.
 #[test]
 fn a_name_is_shown_as_what_it_is() {
     const ODD: &str = "a\u{1b}[31m\nerror: b\u{202e}";
@@ -156,7 +156,7 @@ fn a_name_is_shown_as_what_it_is() {
         let said = format!("{}{}", outcome.stdout, outcome.stderr);
         let is_odd = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
         assert!(!said.contains(is_odd), "{words:?}: {said:?}");
-        // Of a transcript that has passed there is a second one.
+        // A transcript that has passed prints a second line.
         let lines = if words[0] == "test" { 2 } else { 1 };
         assert!(said.lines().count() <= lines, "{words:?}: {said:?}");
         assert!(!said.contains("\nerror: b"), "{words:?}: {said:?}");
@@ -202,7 +202,7 @@ fn a_log_level_that_is_none_is_refused_by_every_command() {
     }
 }
 
-/// What `check` of a configuration with a doubt logs at each level: the doubt is a WARN.
+/// The log of `check` for a configuration with a warning, at each level.
 #[test]
 fn a_log_level_says_what_is_logged() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -227,13 +227,13 @@ fn a_log_level_says_what_is_logged() {
         let outcome = finish(command);
         assert_eq!(outcome.code, Some(0), "{value:?}: {outcome:?}");
         assert_eq!(outcome.stderr.contains(doubt), is_told, "{value:?}: {outcome:?}");
-        // The compiler alone has thousands of lines for who asks for them.
+        // The compiler alone logs thousands of lines at this level.
         let lines = outcome.stderr.lines().count();
         assert!(lines < 100, "{value:?}: {lines} lines");
     }
 }
 
-/// A pipe or a device in the place of a file is an answer and not a wait.
+/// A pipe or a device instead of a file is refused without waiting.
 #[test]
 fn what_is_no_file_is_refused() {
     let dir = directory();

@@ -1,4 +1,4 @@
-//! Compiling: in a process of its own, within bounds; what passes them costs its own plugin the start.
+//! Compiling: in a separate process, within bounds; a component that exceeds them fails the start of its own plugin only.
 
 use std::fs;
 use std::path::Path;
@@ -10,11 +10,10 @@ use sandloop_tests::host::command;
 use sandloop_tests::{Config, Host, Listen, PATIENCE, Plugin, Running, paths, process, sandloop};
 use tempfile::TempDir;
 
-/// The plugin whose compilation comes to no end.
+/// The plugin whose compilation does not end.
 const BOMB: &str = "bomb";
 
-/// A small component that takes long to compile, and much memory: many loops over many variables, as text that a
-/// computer wrote.
+/// A small component whose compilation takes long, and much memory: many loops over many variables, as generated text.
 fn write_bomb(file: &Path) {
     const LOOPS: usize = 20_000;
     const LOCALS: usize = 2000;
@@ -31,7 +30,7 @@ fn write_bomb(file: &Path) {
     fs::write(file, wat::parse_str(text).expect("the text is right")).expect("a new file");
 }
 
-/// A folder with the bomb in it.
+/// A folder with the bomb.
 fn with_bomb() -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
     write_bomb(&dir.path().join("bomb.wasm"));
@@ -49,7 +48,7 @@ fn beside_a_bomb(dir: &Path, key: &str, value: &str) -> Config {
         .listen(Listen::tcp("c_echo"))
 }
 
-/// The message for the bomb, which is declared in line 4 behind this key.
+/// The message about the bomb, which is declared in line 4 behind this key.
 fn refusal(dir: &Path, cause: &str) -> String {
     let file = dir.join("bomb.wasm");
     format!(
@@ -58,7 +57,7 @@ fn refusal(dir: &Path, cause: &str) -> String {
     )
 }
 
-/// A component that is larger than the memory for compiling it: nothing that follows can go well.
+/// A component that is larger than the memory for compiling it: no later step can succeed.
 fn write_giant(file: &Path) {
     const BYTES: u64 = 80 << 20;
     // A component, and in it one custom section to its end: its length, its empty name, zeros.
@@ -69,7 +68,7 @@ fn write_giant(file: &Path) {
     giant.set_len((head.len() + length.len()) as u64 + BYTES).expect("there is room");
 }
 
-/// Some kilobytes that ask for 2^60 instances: a component with two of a component with two of a component, and so on.
+/// A component of some kilobytes with 2^60 instances: a component with two of a component with two of a component, and so on.
 fn write_nest(file: &Path) {
     const LEVELS: usize = 60;
     let mut text =
@@ -82,7 +81,7 @@ fn write_nest(file: &Path) {
     fs::write(file, wat::parse_str(text).expect("the text is right")).expect("a new file");
 }
 
-/// A number as WebAssembly writes it.
+/// A number in LEB128.
 fn leb128(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while 0x80 <= number {
@@ -96,7 +95,7 @@ fn leb128(mut number: u64) -> Vec<u8> {
 #[track_caller]
 fn costs_its_own_plugin(dir: TempDir, key: &str, value: &str, cause: &str) {
     let path = dir.path().to_owned();
-    // The echo is there already, however long a busy machine would take for it.
+    // The echo is compiled already, however long a busy machine would take for it.
     let echo = Config::serving(Plugin::new("c_echo")).host("compile_cache", "\"./cache\"");
     fs::write(path.join("echo.toml"), echo.to_toml()).expect("a new file");
     assert_eq!(sandloop(&path, &["compile", "echo.toml"]).code, Some(0));
@@ -130,7 +129,7 @@ fn a_component_that_needs_too_much_memory_costs_its_own_plugin_the_start() {
     );
 }
 
-/// The host itself counts nothing of it, which would take as long as compiling it does.
+/// The host does not count the instances one by one, which would take as long as compiling them.
 #[test]
 fn a_component_of_endless_instances_costs_its_own_plugin_the_start() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -167,7 +166,7 @@ fn where_nothing_else_is_left_the_start_is_refused() {
     assert!(outcome.stderr.ends_with(&format!("error: {refusal}\n")), "{outcome:?}");
 }
 
-/// Whichever way the host goes, also when it cannot do anything any more.
+/// However the host ends, even without a chance to clean up.
 #[test]
 fn the_compiler_ends_with_its_host() {
     for signal in [Signal::TERM, Signal::INT, Signal::KILL] {
@@ -176,7 +175,7 @@ fn the_compiler_ends_with_its_host() {
         fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a new file");
         let mut host = check(dir.path());
         let compiler = until(|| {
-            // Whose component it is can be told only by what it has not finished: it is the one that stays.
+            // The compilers are distinguished by their progress only: the bomb's is the one that stays.
             let all = process::children(host.id());
             all.into_iter().find(|child| 3 < process_age_ticks(*child))
         });
@@ -186,7 +185,7 @@ fn the_compiler_ends_with_its_host() {
     }
 }
 
-/// Neither a start nor a reload keeps a host that is to stop, however long its compiler would go on.
+/// Neither a start nor a reload delays the stop of a host, however long its compiler would run.
 #[test]
 fn a_stop_does_not_wait_for_a_compiler() {
     for is_reload in [false, true] {
@@ -211,7 +210,7 @@ fn a_stop_does_not_wait_for_a_compiler() {
         host.signal(Signal::TERM);
         let outcome = host.wait();
         println!("reload: {is_reload}: ended after {:?}", begun.elapsed());
-        // One that has never served ends as the signal has it.
+        // A host that has never served ends by the signal.
         assert_eq!(outcome.code, Some(if is_reload { 0 } else { 143 }), "{outcome:?}");
         until(|| (!process::is_alive(compiler)).then_some(()));
     }
@@ -225,7 +224,7 @@ fn check(dir: &Path) -> Child {
     command.spawn().expect("the host's binary can be run")
 }
 
-/// Looks again and again until something is there.
+/// Repeats `look` until it returns something.
 #[track_caller]
 fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -238,7 +237,7 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     panic!("not after {PATIENCE:?}");
 }
 
-/// CPU time that a process has had, in the kernel's ticks.
+/// The CPU time of a process, in the kernel's ticks.
 fn process_age_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> =

@@ -1,5 +1,5 @@
-//! The compile cache: whatever has become of an entry or of the folder, the host serves what the component says, and
-//! believes nothing that it has not written itself.
+//! The compile cache: whatever the state of an entry or of the folder, the host serves the component itself, and trusts only
+//! entries that it has written.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -10,9 +10,9 @@ use sandloop_tests::host::finish;
 use sandloop_tests::{Config, Host, LogLine, Outcome, Plugin, paths, sandloop};
 use tempfile::TempDir;
 
-/// The small guest: its code is made in a moment.
+/// The small guest: it compiles quickly.
 const GUEST: &str = "c_echo";
-/// Somebody who is neither this user nor root.
+/// A user who is neither this one nor root.
 const STRANGER: u32 = 54_321;
 
 /// A folder with a configuration whose cache is beside it, filled.
@@ -41,12 +41,12 @@ impl Site {
         self.dir.path().join(name)
     }
 
-    /// The only entry; its name is there also when it has been damaged.
+    /// The path of the only entry, even if it is damaged.
     fn entry(&self) -> PathBuf {
         entry(&self.path("cache"))
     }
 
-    /// What `sandloop compile` did: `compiled`, or `was in the cache`.
+    /// The result of `sandloop compile`: `compiled`, or `was in the cache`.
     #[track_caller]
     fn compile(&self) -> &'static str {
         let outcome = sandloop(self.dir.path(), &["compile", "plugins.toml"]);
@@ -59,7 +59,7 @@ impl Site {
         }
     }
 
-    /// The entry is compiled anew once, and believed again afterwards.
+    /// The entry is compiled again once, and trusted afterwards.
     #[track_caller]
     fn is_replaced(&self, what: &str) {
         assert_eq!(self.compile(), "compiled", "{what}");
@@ -67,7 +67,7 @@ impl Site {
         assert!(fs::read(self.entry()).is_ok_and(|bytes| bytes == self.good), "{what}");
     }
 
-    /// A host serves the right answers and warns of what starts so, if of anything.
+    /// A host serves the right answers, and its only warnings begin with this, if there are any.
     #[track_caller]
     fn serves(&self, what: &str, warning: Option<&str>) -> Vec<LogLine> {
         let host = Host::start(&self.config());
@@ -102,7 +102,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// As many places in `length` as asked for, from the first to the last.
+/// `count` places in `length`, from the first to the last.
 fn places(length: usize, count: usize) -> impl Iterator<Item = usize> {
     (0..count).map(move |number| number * (length - 1) / (count - 1))
 }
@@ -129,7 +129,7 @@ fn an_entry_of_another_length_is_replaced() {
     }
 }
 
-/// One of each kind, with a host that serves beside it.
+/// Each kind of damage, with a host that serves beside it.
 #[test]
 fn whatever_stands_in_the_place_of_an_entry_the_host_serves_and_replaces_it() {
     type Damage = (&'static str, fn(&Site, &Path));
@@ -200,8 +200,7 @@ fn other_entry(guest: &str) -> Vec<u8> {
     fs::read(entry(&dir.join("cache"))).expect("an entry")
 }
 
-/// The entry, as if an engine with other settings had written it: another digest of them in its head, and the right one
-/// at its end.
+/// The entry as an engine with other settings would write it: another digest of them in its head, and the right one at its end.
 fn of_another_engine(entry: &[u8]) -> Vec<u8> {
     const DIGEST: usize = 32;
     const SETTINGS: usize = "sandloop compiled code 2".len() + DIGEST;
@@ -215,14 +214,14 @@ fn of_another_engine(entry: &[u8]) -> Vec<u8> {
     other
 }
 
-/// What a program says of a file.
+/// The output of a program for a file.
 fn finish_of(program: &str, file: &Path) -> String {
     let mut command = Command::new(program);
     command.arg(file);
     finish(command).stdout
 }
 
-/// Root reads everything; anybody else meets it.
+/// Root can read everything; the test needs another user.
 #[test]
 fn an_unreadable_entry_is_no_obstacle() {
     let site = Site::new();
@@ -249,7 +248,7 @@ fn a_folder_that_others_may_write_to_is_not_used() {
         assert_eq!(site.compile(), "was in the cache", "{mode:o}");
         site.serves(&format!("{mode:o}"), None);
     }
-    // A folder that the operator leads elsewhere is looked at where it is.
+    // A folder that the operator has moved behind a link is used at its real place.
     fs::rename(&folder, site.path("elsewhere")).expect("a folder");
     symlink(site.path("elsewhere"), &folder).expect("a link");
     assert_eq!(site.compile(), "was in the cache");
@@ -257,7 +256,7 @@ fn a_folder_that_others_may_write_to_is_not_used() {
     site.serves("a link", Some("the compile cache is not used"));
 }
 
-/// Only root can give something away.
+/// Only root can change an owner.
 #[test]
 fn what_belongs_to_another_user_is_not_used() {
     let site = Site::new();
@@ -270,10 +269,10 @@ fn what_belongs_to_another_user_is_not_used() {
     site.serves("a folder of another user", Some("the compile cache is not used"));
 }
 
-/// Each call of the cache that writes, and what the system may say to it. `strace` has the system say it.
+/// Each system call of the cache that writes, and its possible errors. `strace` injects them.
 #[test]
 fn what_cannot_be_written_is_a_warning_with_the_file_and_the_cause() {
-    // The first file of the folder that is opened is looked for, the next is the new one.
+    // The first file of the folder that is opened is the existing one, the next is the new one.
     for (call, error, words) in [
         ("openat:error=EROFS:when=2+", "a read-only file system", "Read-only file system"),
         ("openat:error=EACCES:when=2+", "a folder of somebody else's", "Permission denied"),
@@ -288,7 +287,7 @@ fn what_cannot_be_written_is_a_warning_with_the_file_and_the_cause() {
         let mut strace = Command::new("strace");
         strace.args(["--quiet=all", "-o", "/dev/null", "-e", &format!("inject={call}")]);
         if call.starts_with("openat") {
-            // Only in the folder of the cache: everything else opens files, too.
+            // Only in the folder of the cache: other code opens files, too.
             strace.arg("-P").arg(site.path("cache"));
         }
         let outcome = checked(strace, &site);
@@ -317,7 +316,7 @@ fn checked(mut program: Command, site: &Site) -> Outcome {
 fn the_limit_of_files_does_not_end_the_host() {
     let site = Site::new();
     fs::remove_file(site.entry()).expect("an entry");
-    // In KiB: more than the memory that the guest begins with, which is a file in memory, and less than its code.
+    // In KiB: more than the initial memory of the guest, which is a file in memory, and less than its code.
     let limited = |kib: u32| {
         let mut shell = Command::new("bash");
         shell.args(["-c", &format!("ulimit -f {kib} && exec \"$@\""), "bash"]);
@@ -384,7 +383,7 @@ fn the_cache_is_kept_within_its_size() {
         let files = fs::read_dir(site.path("cache")).expect("the cache");
         let sizes: Vec<u64> =
             files.map(|file| file.and_then(|it| it.metadata()).expect("a file").len()).collect();
-        // What this start needs is kept, whatever its size.
+        // The entries of this start are kept, whatever their size.
         assert!(sizes.len() == 1 || sizes.iter().sum::<u64>() <= 1 << 20, "{guest}: {sizes:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! `plugins.toml` as the operator meets it: every wrong file in `cases/invalid` is refused with exactly
-//! the words beside it, every right one in `cases/valid` is accepted.
+//! `plugins.toml` from the operator's view: every wrong file in `cases/invalid` is refused with exactly the message beside it,
+//! every right one in `cases/valid` is accepted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn invalid_files_are_refused_in_exactly_these_words() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
-/// What comes after the configuration may still fail: a case's component need not exist.
+/// Steps after the configuration may still fail: a case's component need not exist.
 #[test]
 fn valid_files_are_not_refused() {
     for case in cases("valid") {
@@ -84,7 +84,7 @@ fn every_bound_is_explained() {
         let mut lines = outcome.stdout.lines().map(|line| line.split_whitespace().collect());
         lines.find(|words: &Vec<&str>| words.first() == Some(&key)).unwrap_or_default()
     };
-    // A value of the file with its line, a default, and what has no bound.
+    // A value of the file with its line, a default, and a key without a bound.
     assert_eq!(line("cpu_per_event")[..5], ["cpu_per_event", "150ms", "line", "7", "trap"]);
     assert_eq!(line("reactors")[..4], ["reactors", "1", "default", "wait"]);
     assert_eq!(line("stack")[..4], ["stack", "512KiB", "fixed", "trap"]);
@@ -112,7 +112,7 @@ fn option_values_are_never_printed() {
     }
 }
 
-/// The folders of one kind, in the order of their names; there are some.
+/// The folders of one kind, by name; there is at least one.
 fn cases(kind: &str) -> Vec<PathBuf> {
     let folder = workspace().join("tests/cases").join(kind);
     let mut cases: Vec<PathBuf> = fs::read_dir(&folder)

@@ -1,4 +1,4 @@
-//! Outgoing connections: made, refused, never answered, never found, not allowed.
+//! Outgoing connections: established, refused, never answered, not found, not allowed.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ fn a_unix_path_without_a_server() {
     assert_prints(host, &["0 post_init", "0 unbind refused"]);
 }
 
-/// What looks like an address and is none is a name, too.
+/// A text that looks like an address and is none is a name.
 #[test]
 fn a_name_without_an_address() {
     for target in ["tcp://nobody.invalid:80", "tcp://[9.9:9]:80", "tcp://[1:A]:80"] {
@@ -70,7 +70,7 @@ fn a_name_without_an_address() {
     }
 }
 
-/// As many in one callback as its limit says.
+/// As many in one callback as the limit allows.
 #[test]
 fn more_than_a_thousand_are_asked_for_at_once() {
     const MANY: usize = 1100;
@@ -94,7 +94,7 @@ fn more_than_a_thousand_are_asked_for_at_once() {
     }
 }
 
-/// One address that takes no more connections and refuses none does not use up the time of the other: RFC 8305.
+/// One address that neither accepts nor refuses connections does not use up the time of the other: RFC 8305.
 #[test]
 fn a_deaf_address_does_not_keep_from_the_next() {
     let (deaf, _queue) = Server::silent();
@@ -131,7 +131,7 @@ fn a_server_that_does_not_answer() {
     host.wait_printed("0 unbind connect-timeout");
     let took = start.elapsed();
     assert!(Duration::from_millis(500) <= took, "it gave up after {took:?}");
-    // By itself it would give up after 20 s.
+    // The attempt itself would end after 20 s.
     assert!(took < Duration::from_secs(10), "it gave up after {took:?}");
     assert_prints(host, &["0 post_init", "0 unbind connect-timeout"]);
 }
@@ -187,7 +187,7 @@ fn only_what_is_listed_is_allowed() {
     );
 }
 
-/// A rule for an address is not a way around a rule for a name.
+/// A connection by name needs a rule for that name.
 #[test]
 fn a_name_is_allowed_by_its_name() {
     let server = Server::tcp();
@@ -253,7 +253,7 @@ fn assert_prints(host: Host, expected: &[&str]) {
     assert_eq!(finished(host), expected);
 }
 
-/// What it has printed in all, once it has stopped.
+/// Its complete output, once it has stopped.
 #[track_caller]
 fn finished(host: Host) -> Vec<String> {
     let outcome = host.wait_exit();

@@ -1,4 +1,4 @@
-//! What becomes of a connection: half-close, resets, many of them, and the bound on how many.
+//! The life of a connection: half-close, resets, many of them, and the bound on their number.
 
 use std::fs;
 use std::time::Instant;
@@ -80,7 +80,7 @@ fn beyond_the_bound_on_instances_connections_wait_their_turn() {
     a_third_waits_its_turn(&Host::start(&config));
 }
 
-/// Where two may be, the third is served when one of them has gone.
+/// With room for two, the third is served when one of them is gone.
 #[track_caller]
 fn a_third_waits_its_turn(host: &Host) {
     let mut first = host.connect("echo");
@@ -102,7 +102,7 @@ fn echo(isolation: Isolation) -> Host {
     Host::start(&Config::serving(Plugin::new("echo").isolation(isolation)))
 }
 
-/// How many files the host has open.
+/// The number of files that the host has open.
 fn files(host: &Host) -> usize {
     fs::read_dir(format!("/proc/{}/fd", host.pid())).expect("the host runs").count()
 }

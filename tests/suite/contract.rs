@@ -1,11 +1,11 @@
-//! Versions of the contract: what was built for an earlier one is served, what was built for a later one is not.
+//! Versions of the contract: a component for an earlier one is served, one for a later one is not.
 
 use std::fs;
 
 use sandloop_tests::hostile::wat::timed_echo;
 use sandloop_tests::{Config, Host, Plugin, contract, sandloop};
 
-/// Whoever changes what a version had breaks its plugins, however well the new ones work.
+/// A change of an earlier version would break its plugins, even if new ones work.
 #[test]
 fn what_earlier_versions_had_is_unchanged() {
     let now = contract::interfaces(&contract::current());
@@ -66,7 +66,7 @@ fn what_is_built_for_this_version_is_served_the_same() {
     peer.expect("timetick\n");
 }
 
-/// Everything that a component names says the version, so that nothing of it is looked for in vain.
+/// Every name of a component has the version, so that no import is looked up in vain.
 #[test]
 fn what_is_built_for_a_later_version_is_refused_with_both_names() {
     let now = contract::version();

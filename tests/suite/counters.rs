@@ -1,9 +1,9 @@
-//! Traps, denials and limits that were reached are counted, and whoever asks is told how often.
+//! Traps, denials and reached limits are counted, and reported on request.
 
 use rustix::process::Signal;
 use sandloop_tests::{Config, Host, Listen, LogLine, Plugin};
 
-/// The `counted` lines of a kind, as what they count and how many.
+/// The `counted` lines of a kind: their subjects and numbers.
 fn counted(lines: &[LogLine], what: &str, name: &str) -> Vec<(String, String)> {
     let field = |line: &LogLine, name| line.field(name).unwrap_or_default().to_owned();
     lines
@@ -17,7 +17,7 @@ fn counted(lines: &[LogLine], what: &str, name: &str) -> Vec<(String, String)> {
 fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
     let flood = Plugin::named("flood", &sandloop_tests::component("hostile_flood"));
     let config = Config::new()
-        // So long that nothing but the computing outlives it, on however slow a machine.
+        // So long that only the computation outlives it, on any slow machine.
         .host("slice", "\"20ms\"")
         .plugin(Plugin::new("hostile_trap"))
         .plugin(flood.limit("timers", "7"))
@@ -53,7 +53,7 @@ fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
     let pair = |name: &str, count: &str| vec![(name.to_owned(), count.to_owned())];
     assert_eq!(counted(&lines, "traps", "plugin"), pair("hostile_trap", "3"));
     assert_eq!(counted(&lines, "strikes", "tenant"), pair("hostile_trap", "3"));
-    // The log has told of the first one only: the others came within the second.
+    // The log has reported the first one only: the others came within the second.
     assert_eq!(counted(&lines, "limits", "of"), pair("timers", "5"));
     assert_eq!(counted(&lines, "denials", "of"), pair("reactor.stop", "1"));
     let in_use = |plugin: &str| {
@@ -73,11 +73,11 @@ fn sigusr1_tells_what_is_in_use_and_what_was_counted() {
     };
     let holds = host.wait_line("what the tenant does with the loops", of_tenant);
     assert_eq!(holds.field("hand_ons"), Some("1"));
-    // It may not have returned yet: its answer is under way before.
+    // It may not have returned yet: its answer is sent before.
     assert!(holds.field("slow_calls").is_some_and(|calls| calls.parse::<u32>().is_ok()));
     assert!(holds.field("longest_hold").is_some_and(|longest| longest != "0ns"));
 
-    // And at the end, for who did not ask.
+    // They are also reported at the end, without a request.
     let outcome = host.stop();
     let limits = outcome.stderr.matches("counted plugin=\"flood\"").count();
     assert_eq!(limits, 2, "{}", outcome.stderr);

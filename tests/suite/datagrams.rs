@@ -1,4 +1,4 @@
-//! UDP sockets that a plugin opens itself: one connection, whoever its peers are.
+//! UDP sockets that a plugin opens itself: one connection for all peers.
 
 use std::io;
 use std::net::UdpSocket;
@@ -10,7 +10,7 @@ fn sockets() -> Plugin {
     Plugin::new("sockets").prints().isolation(Isolation::Plugin)
 }
 
-/// A host, whoever tells the guest what to do, and the address of a UDP socket that it has opened.
+/// A host, the connection that commands the guest, and the address of a UDP socket that it has opened.
 fn opened(plugin: Plugin, local: &str) -> (Host, Peer, String) {
     let listen = Listen::tcp("sockets").key("handler", "\"control\"");
     let host = Host::start(&Config::new().plugin(plugin).listen(listen));
@@ -74,7 +74,7 @@ fn each_peer_is_answered_in_its_boundaries() {
                 assert_eq!(receive(socket), vec![7; length]);
             }
         }
-        // It is one connection, beside that of whoever asks.
+        // It is one connection, beside that of the commands.
         assert_eq!(ask(&mut control, "count"), "2");
         let outcome = host.stop();
         let told = "port false Err(\"invalid-argument\")\nport unbind stopped\n";
@@ -83,7 +83,7 @@ fn each_peer_is_answered_in_its_boundaries() {
     }
 }
 
-/// It goes where `allow.connect` says, to anybody who asks for not much more than he sent, and nowhere else.
+/// Datagrams may go where `allow.connect` grants it, and to senders, in proportion to what they have sent.
 #[test]
 fn allow_connect_governs_where_datagrams_go() {
     let target = UdpSocket::bind("127.0.0.1:0").expect("a free port");
@@ -113,14 +113,14 @@ fn allow_connect_governs_where_datagrams_go() {
         asks.send(words.as_bytes()).expect("it is bound");
         host.wait_printed(&format!("port {} {error}", words.len()));
     }
-    // Who is listed is answered with as much as there is.
+    // A listed address is answered without a bound.
     target.connect(&address).expect("an address");
     target.send(b"big 60000").expect("it is bound");
     assert_eq!(receive(&target).len(), 60_000);
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// Whoever writes a victim's address into his datagrams gets him no more than three times what he sends.
+/// A sender with a victim's address gets it no more than three times what it sends.
 #[test]
 fn an_answer_is_bounded_by_what_was_asked() {
     let plugin = sockets().allow("listen", &["udp:127.0.0.1:0"]);
@@ -140,7 +140,7 @@ fn an_answer_is_bounded_by_what_was_asked() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// Nobody listens there, the port is unreachable, a peer is gone: none of it ends the socket.
+/// No listener, an unreachable port, a peer that is gone: none of it ends the socket.
 #[test]
 fn errors_of_the_network_end_nothing() {
     let plugin = sockets().allow("listen", &["udp:127.0.0.1:0"]);
@@ -164,7 +164,7 @@ fn errors_of_the_network_end_nothing() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// Any number of peers, as fast as they can: a neighbour is served, and nothing is kept of them.
+/// Any number of peers, as fast as they can: a neighbour is served, and no state of them is kept.
 #[test]
 fn a_flood_of_datagrams_costs_its_own_plugin_only() {
     let plugin = sockets().allow("listen", &["udp:127.0.0.1:0"]);

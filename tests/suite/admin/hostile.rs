@@ -1,4 +1,4 @@
-//! Clients of the admin listener that stall, flood or talk rubbish: others are answered, and the plugins notice nothing.
+//! Clients of the admin listener that stall, flood or send nonsense: others are answered, and the plugins are not affected.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn a_client_that_stalls_is_closed() {
     peer.send("POST /reload HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
     let reply = AdminReply::read(&String::from_utf8_lossy(&peer.rest()));
     assert_eq!((reply.status, &*reply.code()), (408, "too-slow"));
-    // One that is answered may go on for as long again.
+    // A client that is answered may continue for the same time again.
     let mut peer = admin.connect();
     peer.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_eq!(peer.line(), "HTTP/1.1 200 OK\r");
@@ -33,19 +33,19 @@ fn a_client_that_stalls_is_closed() {
 #[test]
 fn whoever_holds_all_places_keeps_nobody_out() {
     let (host, admin) = watched(echo().admin("clients", "8").admin("request_deadline", "\"1h\""));
-    // None of them ever says anything.
+    // None of them ever sends anything.
     let mut silent: Vec<Peer> = (0..200).map(|_| admin.connect()).collect();
     for _ in 0..20 {
         assert_eq!(admin.get("/healthz").status, 200);
     }
     host.connect("echo").expect_echo("helo\n");
-    // Those that have waited longest have gone.
+    // Those that have waited longest are gone.
     silent[0].expect_closed();
     let open = std::fs::read_dir(format!("/proc/{}/fd", host.pid())).expect("it runs").count();
     assert!(open < 150, "{open} descriptors");
 }
 
-/// Whoever has a place with a request that never comes whole gives it up as those do who say nothing.
+/// A client whose request is never complete loses its place like one that sends nothing.
 #[test]
 fn whoever_begins_and_goes_no_further_keeps_nobody_out() {
     for begins in [
@@ -55,7 +55,7 @@ fn whoever_begins_and_goes_no_further_keeps_nobody_out() {
         "GET /healthz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
         "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\n",
     ] {
-        // All places but one, all of them, and many times as many.
+        // All places but one, all of them, and many times that number.
         for count in [3, 4, 40] {
             let config = echo().admin("clients", "4").admin("request_deadline", "\"1h\"");
             let (_host, admin) = watched(config);
@@ -70,7 +70,7 @@ fn whoever_begins_and_goes_no_further_keeps_nobody_out() {
     }
 }
 
-/// Where there is a place for everybody nobody goes.
+/// While there is a place for every client, none is closed.
 #[test]
 fn nobody_goes_before_somebody_needs_the_place() {
     let (_host, admin) = watched(echo().admin("clients", "4").admin("request_deadline", "\"1h\""));
@@ -150,7 +150,7 @@ fn requests_in_one_piece_are_answered_in_order() {
     assert_eq!(statuses, expected);
 }
 
-/// A tenant that floods, and clients that ask without a pause: both have their answers.
+/// A tenant that floods, and clients that request without a pause: both get their answers.
 #[test]
 fn a_scrape_beside_a_flood_is_answered() {
     let config = echo()

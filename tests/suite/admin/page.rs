@@ -1,4 +1,4 @@
-//! The live page in a browser that we did not write.
+//! The live page in an independent browser.
 
 use sandloop_tests::host::finish;
 use sandloop_tests::paths::node;
@@ -24,7 +24,7 @@ fn a_browser_shows_it_and_its_policy_holds() {
     let mut command = node();
     command.arg(workspace().join("tests/peers/browser_admin.js"));
     command.arg(format!("http://{}/", admin.host())).arg(TOKEN).arg(profile.path());
-    // A picture for people, where one is asked for.
+    // A screenshot for people, if one is requested.
     command.args(std::env::var_os("SANDLOOP_SCREENSHOT"));
     let outcome = finish(command);
     assert_eq!((outcome.code, &*outcome.stdout), (Some(0), "ok\n"), "{outcome:?}");

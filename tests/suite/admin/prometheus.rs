@@ -1,4 +1,4 @@
-//! The metrics as others read them: `promtool`, Prometheus itself, and the OpenMetrics parser of Python's client.
+//! The metrics as other programs read them: `promtool`, Prometheus itself, and the OpenMetrics parser of Python's client.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -13,7 +13,7 @@ use sandloop_tests::{
 
 use super::over_tcp;
 
-/// A host that has something in every family.
+/// A host that has a sample in every family.
 fn busy() -> (Host, Admin) {
     let plugin = Plugin::new("connect_trace").isolation(Isolation::Plugin).prints();
     let config = Config::serving(Plugin::new("echo"))
@@ -58,7 +58,7 @@ fn openmetrics_is_what_its_own_parser_takes() {
     assert_eq!((outcome.code, &*outcome.stdout), (Some(0), "ok\n"), "{outcome:?}");
 }
 
-/// A Prometheus that scrapes it every 100 ms knows after a while what the host has counted.
+/// A Prometheus that scrapes the host every 100 ms soon has its counters.
 #[test]
 fn a_prometheus_scrapes_it() {
     let (host, admin) = busy();
@@ -90,18 +90,18 @@ fn a_prometheus_scrapes_it() {
         if PATIENCE < begun.elapsed() {
             break false;
         }
-        // It is asked again, and not hurried.
+        // The query is repeated, without haste.
         std::thread::sleep(Duration::from_millis(50));
     };
     let health = query(&address, "up").unwrap_or_default();
-    // Both fail only where it has ended.
+    // Both fail only if it has ended.
     let _ = child.kill();
     let _ = child.wait();
     assert!(found && health.contains("\"1\""), "{last}\n{health}\n{}", log.text());
     host.stop();
 }
 
-/// What a Prometheus answers, if it does yet.
+/// The answer of a Prometheus, if it has one yet.
 fn query(address: &str, expression: &str) -> Option<String> {
     let mut peer = sandloop_tests::Peer::try_connect(&format!("tcp://{address}")).ok()?;
     peer.send(format!("GET /api/v1/query?query={expression} HTTP/1.0\r\nHost: {address}\r\n\r\n"));

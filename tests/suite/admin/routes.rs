@@ -1,4 +1,4 @@
-//! Every route: who may call it, and what it says of bad input. The routes are those that the host tells of.
+//! Every route: its access control, and its answers to bad input. The routes are those that the host itself lists.
 
 use sandloop_tests::{Admin, AdminReply, Config, Host, Plugin, own_loopback};
 use serde_json::Value;
@@ -34,13 +34,13 @@ fn echo() -> Config {
     Config::serving(Plugin::new("echo"))
 }
 
-/// Whoever may open the socket may call everything.
+/// Every client that may open the socket may call everything.
 #[test]
 fn at_a_unix_socket_each_answers() {
     let (_host, admin) = watched(echo());
     for Route { method, path, .. } in routes(&admin) {
         let reply = admin.ask(&method, &path, &[]);
-        // Whether a reload does something is told elsewhere.
+        // The effect of a reload is tested elsewhere.
         let is_done = reply.status == 200 || path == "/reload" && reply.status == 422;
         assert!(is_done, "{method} {path}: {reply:?}");
         assert!(reply.head.contains("x-content-type-options: nosniff"), "{path}: {}", reply.head);
@@ -72,7 +72,7 @@ fn each_refuses_bad_input() {
             for name in ["ecco", "..", "%65cho", "echo%00", "<b>", "a'b\""] {
                 let wrong = path.replace("echo", name);
                 let reply = admin.ask(&method, &wrong, &[]);
-                // What no URL can hold is no request.
+                // A name that no URL can contain is no request.
                 let is_refused = reply.code() == "unknown-plugin" || reply.status == 400;
                 assert!(is_refused, "{method} {wrong}: {reply:?}");
             }
@@ -84,7 +84,7 @@ fn each_refuses_bad_input() {
         } else {
             check(&reply, 400, "bad-query", &what);
         }
-        // A page of another site, behind which a proxy has found its way here.
+        // A page of another site, from which a proxy has found its way here.
         let foreign = admin.ask(&method, &path, &["Origin: http://evil.example"]);
         check(&foreign, 403, "wrong-origin", &what);
         let twice = admin.ask(&method, &path, &["Host: localhost"]);
@@ -101,7 +101,7 @@ fn each_refuses_bad_input() {
     }
 }
 
-/// Over TCP on this machine everybody reads, and who has the token changes something.
+/// Over TCP on this machine every client may read, and one with the token may change something.
 #[test]
 fn over_tcp_what_changes_something_needs_the_token() {
     let (_host, admin) = over_tcp(echo());
@@ -131,7 +131,7 @@ fn over_tcp_what_changes_something_needs_the_token() {
             reply.status == 200 || path == "/reload" && reply.status == 422,
             "{what}: {reply:?}"
         );
-        // Even with it: a browser says where it comes from.
+        // Even with the token: a browser names its origin.
         let form = ["Sec-Fetch-Site: cross-site", &right];
         check(&ask(&form), 403, "wrong-origin", &what);
         let form = ["Origin: null", "Content-Type: application/x-www-form-urlencoded", &right];
@@ -153,7 +153,7 @@ fn over_tcp_without_a_token_nobody_changes_anything() {
     }
 }
 
-/// A name that somebody has pointed at this machine is not one that the listener has.
+/// A name that another party has pointed at this machine is not a name of the listener.
 #[test]
 fn a_request_for_another_host_is_refused() {
     let (_host, admin) = over_tcp(echo().admin("hosts", "[\"Ops.example.com\"]"));
@@ -184,7 +184,7 @@ fn a_request_for_another_host_is_refused() {
     }
 }
 
-/// What is said twice is said by two, of whom one may be somebody else.
+/// A value that is given twice may come from two parties.
 #[test]
 fn a_request_that_says_two_things_is_refused() {
     let (_host, admin) = over_tcp(echo());
@@ -214,7 +214,7 @@ fn a_request_that_says_two_things_is_refused() {
     }
 }
 
-/// Where other machines reach it, reading needs the token as well; probes and scrapes do not.
+/// If other machines can reach it, reading needs the token as well; probes and scrapes do not.
 #[test]
 fn a_public_listener_is_read_with_the_token() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -32,7 +32,7 @@ fn bridge(uri: &str, source: &str) -> Config {
         .listen(Listen::tcp("people").key("handler", "\"web\""))
 }
 
-/// Declares a fanout exchange and a queue that gets what it gets, as the bridge does.
+/// Declares a fanout exchange and a queue that is bound to it, as the bridge does.
 fn bound(pika: &mut Pika, exchange: &str, queue: &str) {
     pika.call(json!({"do": "exchange_declare", "exchange": exchange, "exchange_type": "fanout", "durable": true}));
     pika.queue(queue);
@@ -64,7 +64,8 @@ fn lines_become_messages_and_messages_lines() {
     }
 }
 
-/// The end of a connection that the broker's log tells of: a line of its own where the client has said `connection.close`, and one
+/// The end of a connection in the broker's log: a separate line if the client has sent `connection.close`, and one with a colon
+/// and a cause behind it otherwise.
 /// with a colon and a cause behind it where it has not.
 fn told_end(vhost: &Vhost) -> String {
     let begun = Instant::now();
@@ -81,7 +82,7 @@ fn told_end(vhost: &Vhost) -> String {
     }
 }
 
-/// A host that stops ends its connections to the broker as the protocol has it, and so does a version that a reload replaces.
+/// A host that stops ends its connections to the broker by the protocol, and so does a version that a reload replaces.
 #[test]
 fn whoever_is_drained_says_goodbye_to_the_broker() {
     Cause::ALL.into_iter().for_each(say_goodbye);
@@ -103,7 +104,7 @@ fn say_goodbye(cause: Cause) {
     cause.end(host);
 }
 
-/// A message whose texts are no text, and a consumer that the broker ends: people hear what comes next, and are heard.
+/// A message whose texts are not UTF-8, and a consumer that the broker ends: people get the next messages, and can send.
 #[test]
 fn what_comes_from_others_and_what_the_broker_ends_stops_nothing() {
     let vhost = Broker::shared().vhost();
@@ -140,11 +141,11 @@ fn what_comes_from_others_and_what_the_broker_ends_stops_nothing() {
 fn a_websocket_and_lines_hear_each_other() {
     let vhost = Broker::shared().vhost();
     let mut pika = Pika::connect(&vhost.uri);
-    // What goes out comes back: the source is the exchange itself.
+    // Outgoing messages come back: the source is the exchange itself.
     bound(&mut pika, "amqp-bridge", "replies");
     let host = Host::start(&bridge(&vhost.uri, "amqp-bridge"));
     let mut ann = host.connect("people");
-    // Her subscription is there once she has heard herself.
+    // Her subscription exists once she has got her own message.
     ann.send("first\n");
     ann.expect("first\n");
     let url = host.addresses("people")[1].replace("tcp://", "ws://") + "/";

@@ -1,5 +1,5 @@
-//! Brokers that break the protocol: the plugin is told what was wrong and the broker gets the right code, and the same
-//! instance of the plugin goes on with the next broker.
+//! Brokers that break the protocol: the plugin gets the error and the broker gets the right code, and the same instance of the
+//! plugin continues with the next broker.
 
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -11,16 +11,16 @@ use sandloop_tests::amqp_server::{AmqpServer, Damage, Played, Step, length, open
 
 use super::Calls;
 
-/// Every scripted broker has a port of its own.
+/// Every scripted broker has its own port.
 const ANY_PORT: &str = "127.0.0.1:1024-65535";
 
-/// Waits until the client closes or leaves: no client says this.
+/// Waits until the client closes or leaves: no client sends this method.
 const END: Step = Step::Expect(0, 0);
 
 /// One guest, and one broker after the other.
 struct Guest {
     calls: Calls,
-    /// How many brokers there were; it labels the connection to the next.
+    /// The number of brokers so far; it labels the connection to the next.
     brokers: usize,
 }
 
@@ -29,7 +29,7 @@ impl Guest {
         Guest { calls: Calls::start(ANY_PORT), brokers: 0 }
     }
 
-    /// Has the guest connect, once, to a broker that plays these steps, and do these things there.
+    /// Has the guest connect once to a broker that plays these steps, and execute these commands there.
     fn meet(
         &mut self,
         parameters: &str,
@@ -51,7 +51,7 @@ impl Guest {
         self.calls.expect(format!("b{} {}", self.brokers, event.as_ref()).trim_end());
     }
 
-    /// Drops what came until the connection to the last broker is over; with which words it is.
+    /// Drops events until the connection to the last broker is over; returns the text of its end.
     fn wait_over(&mut self) -> String {
         let label = format!("b{}", self.brokers);
         loop {
@@ -62,7 +62,7 @@ impl Guest {
         }
     }
 
-    /// A broker that does as it should is served, and nothing has trapped until now.
+    /// A correct broker is served, and nothing has trapped so far.
     #[track_caller]
     fn still_works(mut self) {
         let mut steps = opening();
@@ -88,7 +88,7 @@ impl Guest {
     }
 }
 
-/// What the guest does with each broker, and the steps of one that answers.
+/// The guest's commands at each broker, and the steps of one that answers.
 const TALK: &str = "c channel c\nq queue q c\ns consume q tag=t";
 
 fn talk() -> Vec<Step> {
@@ -102,7 +102,7 @@ fn talk() -> Vec<Step> {
     ]
 }
 
-/// The steps of [`opening`] up to where the broker says something instead of what it should.
+/// The steps of [`opening`] up to the one that the broker replaces.
 fn opening_until(step: usize, then: &[u8]) -> Vec<Step> {
     let mut steps = opening();
     steps.truncate(step);
@@ -110,13 +110,13 @@ fn opening_until(step: usize, then: &[u8]) -> Vec<Step> {
     steps
 }
 
-/// Where in [`opening`] the broker says start, tune and open-ok.
+/// The positions in [`opening`] of the broker's start, tune and open-ok.
 const START: usize = 1;
 const TUNE: usize = 3;
 const OPEN_OK: usize = 6;
 
-/// The broker breaks the protocol while it opens the connection. At its first word nobody knows whether it is a broker
-/// at all, and it is told nothing.
+/// The broker breaks the protocol during the opening of the connection. With its first method it is unknown whether it is a
+/// broker at all, and it gets no answer.
 #[track_caller]
 fn check_opening(guest: &mut Guest, step: usize, said: &[u8], code: u16, text: &str) {
     let playing = guest.meet("", "", opening_until(step, said), Damage::None);
@@ -147,7 +147,7 @@ fn check_open(guest: &mut Guest, said: &[u8], code: u16, text: &str) {
     guest.calls.expect_no_more();
 }
 
-/// A table in a table, so many deep.
+/// A table in a table, `depth` deep.
 fn nested(depth: usize) -> Arguments {
     let innermost = Arguments::new().field("end", b't', &Arguments::new().octet(1));
     (1..depth).fold(innermost, |inside, _| {
@@ -161,13 +161,13 @@ fn start_with(version: (u8, u8), properties: &Arguments) -> Vec<u8> {
     frame::method(0, (10, 10), &arguments.longstr(b"PLAIN").longstr(b"en_US"))
 }
 
-/// A frame whose last byte is another one.
+/// A frame with another last byte.
 fn without_end(mut frame: Vec<u8>) -> Vec<u8> {
     *frame.last_mut().expect("a frame has an end") = b'\n';
     frame
 }
 
-/// A message's header of this class, with what comes behind its weight and length.
+/// A message's header of this class, with these bytes behind its weight and length.
 fn header(class: u16, length: u64, rest: &Arguments) -> Vec<u8> {
     let head = Arguments::new().short(class).short(0).longlong(length);
     frame::frame(HEADER, 1, head.bytes(rest.as_bytes()).as_bytes())
@@ -199,7 +199,7 @@ fn an_opening_that_makes_no_sense_is_refused() {
     };
     let unread = "connection.start with properties that cannot be read";
     let none = Arguments::new();
-    // What anybody would send fits.
+    // Usual values fit.
     check(START, start_with((0, 8), &nested(20)), 503, "version 0-8 of the protocol");
     check(START, start_with((1, 0), &none), 503, "version 1-0 of the protocol");
     check(START, start_with((0, 9), &nested(33)), 502, unread);
@@ -262,7 +262,7 @@ fn what_cannot_be_read_is_refused() {
     guest.still_works();
 }
 
-/// Properties that no publisher should have written, and bytes that are no text.
+/// Properties that no publisher should send, and bytes that are not UTF-8.
 fn wild() -> Vec<(Arguments, &'static str)> {
     let none = Arguments::new();
     let headers = |table: &Arguments| none.clone().short(1 << 13).table(table);
@@ -375,7 +375,7 @@ fn what_nobody_asked_for_is_refused() {
     check(&frame::plain(1, (20, 41)), 503, &answer("20.41"));
     check(&frame::queue_declare_ok(1, "q", 0, 0), 503, &answer("50.11"));
     check(&frame::consume_ok(1, "other"), 503, &answer("60.21"));
-    // What only a client says, and what is of the connection.
+    // Methods of clients only, and methods of the connection.
     check(&frame::plain(1, (90, 20)), 503, &answer("90.20"));
     check(&frame::method(1, (10, 60), &Arguments::new().shortstr("r")), 503, &answer("10.60"));
     let got = Arguments::new().longlong(1).octet(0).shortstr("").shortstr("q").long(0);
@@ -436,7 +436,7 @@ fn a_broker_may_close_with_any_code() {
         let failure = format!("connection {code} {text}");
         let close = frame::close(code, text, (60, 40));
         let confirmed = [Step::Send(close.clone()), Step::Expect(10, 51)];
-        // Instead of its first word, of open-ok, and after the opening.
+        // Instead of its first method, of open-ok, and after the opening.
         for step in [START, OPEN_OK, opening().len()] {
             let steps = [&opening()[..step], &confirmed].concat();
             let playing = guest.meet("", "", steps, Damage::None);
@@ -473,7 +473,7 @@ fn a_broker_that_does_not_let_in_says_why() {
 #[test]
 fn who_does_not_answer_in_time_is_left() {
     let mut guest = Guest::start();
-    // It accepts, and says nothing; or stops in the middle of the opening.
+    // It accepts and sends nothing, or stops in the middle of the opening.
     for step in [START, TUNE, OPEN_OK] {
         let steps = opening_until(step, b"");
         let playing = guest.meet("?connection_timeout=100", "", steps, Damage::None);
@@ -523,7 +523,7 @@ fn a_stream_that_ends_anywhere_is_a_lost_connection() {
         assert_eq!(guest.wait_over(), "lost peer-closed", "after {cut} bytes");
         assert_eq!(playing.join().expect("the script is played"), Played::Left);
     }
-    // The same bytes without their end, each for itself.
+    // The same bytes without their end, each separately.
     let mut whole = steps();
     whole.push(END);
     let playing = guest.meet("", TALK, whole, Damage::EachAlone);
@@ -548,7 +548,7 @@ fn changed_bytes_and_noise_end_a_connection_at_most() {
         assert!(kinds.iter().any(|kind| over.starts_with(kind)), "at {at}: {over}");
         let told = playing.join().expect("the script is played");
         match over.strip_prefix("protocol ").and_then(|words| words.split_once(' ')) {
-            // It is told, unless it may be none.
+            // It gets the code, unless it may be no broker.
             Some((code, text)) if told != Played::Left => {
                 let code = code.parse().expect("a code");
                 assert_eq!(told, Played::Closed(code, text.to_owned()), "at {at}");

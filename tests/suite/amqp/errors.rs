@@ -1,11 +1,11 @@
-//! Each error that a broker can be made to give reaches its errback with code and text.
+//! Each error that a broker can be made to return reaches its errback with code and text.
 
 use sandloop_tests::{Config, Host, Peer, Plugin, Server, pika::Pika, rabbitmq::Broker};
 use serde_json::json;
 
 use super::{Calls, address_of};
 
-/// A channel does `steps`, which are answered with ok; then `last` must fail with this, and end the channel.
+/// A channel executes `steps`, which are answered with ok; then `last` must fail with this, and end the channel.
 #[track_caller]
 fn check(steps: &[&str], last: &str, failure: &str) {
     let vhost = Broker::shared().vhost();
@@ -18,7 +18,7 @@ fn check(steps: &[&str], last: &str, failure: &str) {
     let failure = failure.replace("VHOST", &vhost.name);
     calls.ask(last, &format!("failed channel {failure}"));
     calls.expect(&format!("c channel_closed channel {failure}"));
-    // Another channel goes on.
+    // Another channel continues.
     calls.say("other channel other");
     calls.ask("fine queue fine other exclusive", "ok fine messages=0 consumers=0");
 }
@@ -94,7 +94,7 @@ fn a_user_without_permission_is_refused() {
     let vhost = broker.vhost();
     let user = format!("reader-{}", vhost.name);
     broker.ctl(&["add_user", &user, "password"]);
-    // May read what there is, and nothing else.
+    // A user who may read, and nothing else.
     broker.ctl(&["set_permissions", "-p", &vhost.name, &user, "^$", "^$", ".*"]);
     let mut calls = Calls::at(&broker.uri_for(&format!("{user}:password"), &vhost.name));
     calls.ask(
@@ -180,7 +180,7 @@ fn an_error_of_the_connection_ends_it() {
     let vhost = Broker::shared().vhost();
     let mut calls = Calls::at(&vhost.uri);
     calls.ask("x exchange x c kind=fanout", "ok");
-    // RabbitMQ does not know how to stop a channel's deliveries.
+    // RabbitMQ cannot stop a channel's deliveries.
     let failure = "connection 540 NOT_IMPLEMENTED - active=false";
     calls.ask("f flow c", &format!("failed {failure}"));
     calls.expect(&format!("c channel_closed {failure}"));
@@ -285,9 +285,9 @@ fn a_message_larger_than_the_bound_is_not_taken() {
     calls.ask("q queue q c passive", "ok q messages=1 consumers=0");
     let failure = "protocol 311 a message of 2000 bytes, more than 1000";
     calls.ask("g get q", &format!("failed {failure}"));
-    // Its queue hears of the channel's end by itself, while the next channel is opened.
+    // Its queue is informed of the channel's end by itself, while the next channel is opened.
     calls.ask_until("q queue q c passive", "ok q messages=1 consumers=0");
-    // The broker keeps it: it comes again, to somebody who takes it.
+    // The broker keeps it, and delivers it to the next consumer.
     let mut calls = Calls::at(&vhost.uri);
     calls.say("q queue q c passive");
     calls.ask("s consume q no_ack", "ok");
@@ -356,7 +356,7 @@ fn somebody_else_than_a_broker_is_found_out() {
     let echo = Host::start(&Config::serving(Plugin::new("echo")));
     let address = echo.address("echo");
     let mut calls = Calls::start(address.trim_start_matches("tcp://"));
-    // It echoes the protocol header: that is what a broker of another version says.
+    // It echoes the protocol header: that is the answer of a broker of another version.
     calls.ask(
         &format!("b connect {}", address.replace("tcp", "amqp")),
         "failed protocol 501 the server speaks another version of AMQP, or none",

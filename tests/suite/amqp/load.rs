@@ -13,7 +13,7 @@ fn nothing_is_lost_while_the_broker_is_restarted() {
         .prints()
         .option("uri", &broker.uri())
         .option("count", &COUNT.to_string())
-        // Far less than all of them take: who publishes faster than the broker takes is held.
+        // Far less than all of them take: a publisher that is faster than the broker is held back.
         .limit("memory", "\"16MiB\"")
         .may_connect(&[&broker.address()]);
     let host = Host::start(&Config::new().plugin(plugin));
@@ -23,7 +23,7 @@ fn nothing_is_lost_while_the_broker_is_restarted() {
         host.wait_printed(&format!("confirmed {}", COUNT * tenth / 10));
     }
     let done = host.wait_printed_start("done in ");
-    // What was under way may come again; nothing is missing, and nothing came before what was published before it.
+    // Messages in flight may come again; none is missing, and none comes before an earlier one.
     let (time, counts) = done.split_once(": ").expect("what came");
     let words: Vec<&str> = counts.split(' ').collect();
     assert_eq!(words[0], format!("received={COUNT}"), "{done}");

@@ -50,7 +50,7 @@ fn each_type_of_exchange_has_its_rule() {
             let line = calls.next(&format!("s{queue}"));
             assert!(line.starts_with(&format!("s{queue} delivered ")), "{exchange}: {line}");
         }
-        // What should not have come would be before this.
+        // An unexpected message would come before this.
         calls.ask("d exchange d c default", "ok");
         for queue in ["one", "two"] {
             calls.ask(&format!("p publish d key={queue} body=end"), "ok");
@@ -96,7 +96,7 @@ fn a_queue_is_declared_looked_at_purged_and_deleted() {
     let vhost = Broker::shared().vhost();
     let mut calls = Calls::at(&vhost.uri);
     calls.ask("d exchange d c default", "ok");
-    // What is confirmed is in the queue; what is only sent may be on its way.
+    // Confirmed messages are in the queue; sent ones may be in flight.
     calls.ask("cf confirm c", "ok");
     calls.ask("q queue q c durable arg:x-max-length=3", "ok q messages=0 consumers=0");
     calls.ask("p publish d key=q body=m count=5", "ok");
@@ -244,9 +244,9 @@ fn what_the_broker_takes_is_confirmed() {
     calls.ask("cf confirm c", "ok");
     calls.ask("p1 publish d key=q body=a persistent", "ok");
     calls.ask("p2 publish d key=q body=b persistent", "ok");
-    // The queue is full: the broker says no.
+    // The queue is full: the broker refuses.
     calls.ask("p3 publish d key=q body=c persistent", "failed nacked");
-    // To nowhere is confirmed too, after the message came back.
+    // A message without a route is confirmed too, after it was returned.
     calls.say("p4 publish d key=nowhere mandatory body=d");
     calls.expect("c returned 312 NO_ROUTE nowhere d");
     calls.expect("p4 ok");
@@ -286,7 +286,7 @@ fn a_consumer_that_loses_its_queue_is_told() {
     calls.ask("s consume q no_ack tag=mine", "ok");
     pika.call(json!({"do": "queue_delete", "queue": "q"}));
     calls.expect("s cancelled");
-    // The channel goes on.
+    // The channel continues.
     calls.ask("q queue q c durable", "ok q messages=0 consumers=0");
 }
 
@@ -300,7 +300,7 @@ fn channels_go_their_own_ways_and_close() {
     calls.ask("s consume q", "ok");
     calls.ask("p publish d key=q body=a", "ok");
     calls.expect("s delivered 1 /q a");
-    // What was not settled on it is ready again.
+    // Messages that were not settled on it are ready again.
     calls.ask("cl close_channel e", "ok");
     calls.expect("e channel_closed closed");
     calls.say("qq queue qq c name=q exclusive");
@@ -314,7 +314,7 @@ fn channels_go_their_own_ways_and_close() {
 
 #[test]
 fn a_broker_that_is_short_of_memory_is_not_sent_messages() {
-    // One of its own: everybody's publishers would be held.
+    // A broker of its own: all publishers of a shared one would be held.
     let broker = Broker::start();
     let mut calls = Calls::at(&broker.uri());
     calls.ask("d exchange d c default", "ok");
@@ -322,7 +322,7 @@ fn a_broker_that_is_short_of_memory_is_not_sent_messages() {
     calls.ask("cf confirm c", "ok");
     broker.ctl(&["set_vm_memory_high_watermark", "0.00001"]);
     calls.say("p publish d key=q body=a");
-    // RabbitMQ says so to whoever publishes.
+    // RabbitMQ reports this to publishers.
     let line = calls.next("b");
     assert!(line.starts_with("b blocked low on memory"), "{line}");
     calls.say("p publish d key=q body=b");

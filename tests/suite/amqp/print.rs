@@ -1,4 +1,4 @@
-//! `amqp-print`: the deck's last program.
+//! `amqp-print`: the last program of EventMachine's slides.
 
 use sandloop_tests::{Config, Host, Isolation, Plugin, pika::Pika, rabbitmq::Broker, sandloop};
 use serde_json::json;
@@ -22,7 +22,7 @@ fn each_message_of_the_exchange_is_a_line() {
     host.stop();
 }
 
-/// Texts that are no text, and a consumer that the broker ends: each next message is printed all the same.
+/// Texts that are not UTF-8, and a consumer that the broker ends: each next message is printed all the same.
 #[test]
 fn what_comes_from_others_and_what_the_broker_ends_stops_nothing() {
     let vhost = Broker::shared().vhost();
@@ -54,7 +54,7 @@ fn what_comes_from_others_and_what_the_broker_ends_stops_nothing() {
     host.stop();
 }
 
-/// A host whose plugin prints what this broker has for it.
+/// A host whose plugin prints this broker's messages.
 fn printing(uri: &str) -> Host {
     let plugin = Plugin::new("amqp-print")
         .isolation(Isolation::Plugin)

@@ -1,4 +1,4 @@
-//! A connection that is lost comes back, and with it everything that there was.
+//! A connection that is lost is made again, with everything that was declared on it.
 
 use sandloop_tests::{pika::Pika, rabbitmq::Broker};
 use serde_json::json;
@@ -24,7 +24,7 @@ fn everything_is_there_again() {
     let before = calls.next("own");
     calls.ask("b2 bind own to", "ok");
     calls.ask("s consume own", "ok");
-    // What is gone before stays gone.
+    // What was deleted before is not declared again.
     calls.ask("q queue q c", "ok q messages=0 consumers=0");
     calls.ask("t consume q no_ack", "ok");
     calls.ask("b3 bind q to", "ok");
@@ -43,7 +43,7 @@ fn everything_is_there_again() {
     calls.ask("p publish from key=a.b body=one", "ok");
     calls.ask("p publish from key=a.b body=two", "ok");
     calls.expect("s delivered 1 from/a.b one");
-    // The quality of service is there too: the second waits for the first.
+    // The quality of service applies again: the second message waits for the first.
     let mut pika = Pika::connect(&vhost.uri);
     let name = after.split(' ').nth(2).unwrap_or_default();
     assert!(
@@ -84,7 +84,7 @@ fn what_is_asked_for_while_the_broker_is_away_waits() {
     calls.ask("q queue q c durable", "ok q messages=0 consumers=0");
     calls.ask("cf confirm c", "ok");
     broker.stop();
-    // With its words, or without, where it has gone too fast for them.
+    // With a text, or without if it has gone too fast.
     assert!(calls.next("b").starts_with("b interrupted "));
     for number in 0..10 {
         calls.say(&format!("p{number} publish d key=q body={number} persistent"));

@@ -10,7 +10,7 @@ use sandloop_tests::{Plugin, StubServer};
 
 use super::Calls;
 
-/// A guest that trusts the broker's authority by the profile `trusts`, and somebody else's by `strange`.
+/// A guest that trusts the broker's authority by the profile `trusts`, and another one by `strange`.
 fn trusting(broker: &Broker, address: &str) -> Calls {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let strange = Authority::new("Stranger").write(dir.path(), "strange");
@@ -60,12 +60,12 @@ fn a_broker_with_another_name_or_authority_is_not_spoken_to() {
     let mut calls = trusting(broker, &target);
     let failed = failure(&mut calls, &target, "strange");
     assert!(failed.starts_with("failed lost no TLS: ") && failed.contains("ssuer"), "{failed}");
-    // The broker has heard nobody's password.
+    // The broker has got no password.
     let failed = failure(&mut calls, &target, "unknown");
     assert_eq!(failed, "failed lost the host begins no TLS: denied");
 }
 
-/// Why there is no connection, which is asked for once.
+/// Why there is no connection; one attempt is made.
 fn failure(calls: &mut Calls, address: &str, profile: &str) -> String {
     calls.say(&format!("{profile} connect amqps://{address} once profile={profile}"));
     let line = calls.next(profile);
@@ -78,7 +78,7 @@ fn forward(client: &TcpStream, server: &TcpStream) {
         let copy = |it: &TcpStream| it.try_clone().expect("a descriptor");
         let (mut from, mut to) = (copy(from), copy(to));
         thread::spawn(move || {
-            // Either may be gone first.
+            // Either side may be gone already.
             let _ = io::copy(&mut from, &mut to);
             let _ = to.shutdown(Shutdown::Write);
         });

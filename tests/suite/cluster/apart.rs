@@ -10,7 +10,7 @@ use sandloop_tests::{Admin, Config, Host, Listen, PATIENCE, Peer, Plugin};
 
 use super::{LIMIT, ask, hosts, meet, sharing, word};
 
-/// What the file says of a plugin of the suite that also echoes, for a host that notices soon that it is apart.
+/// The configuration of a plugin of the suite that also echoes, for a host that soon notices a lost connection.
 fn quick(config: Config) -> Config {
     let config = config.cluster("ping", text("200ms")).cluster("connect_deadline", text("1s"));
     let config = config.cluster("apart", text("unready"));
@@ -74,7 +74,7 @@ fn a_host_whose_server_comes_late_serves_and_is_told_apart() {
     host.stop();
 }
 
-/// The host is where the server is, and the other one at the other end of a cable.
+/// The host is near the server, and the other one at the other end of a cable.
 #[test]
 fn a_partition_is_noticed_bridged_as_far_as_there_is_room_and_counted() {
     let Some(cable) = Cable::lay(1500) else { return };
@@ -89,18 +89,19 @@ fn a_partition_is_noticed_bridged_as_far_as_there_is_room_and_counted() {
     meet(&mut peers, say, heard);
     let mut echo = cable.at_peer(|| far.connect("echo"));
     cable.cut();
-    // It is not told: it has to ask.
+    // It gets no error: it has to ping.
     far.wait_log("the connection to NATS is lost");
     wait_ready(&admin, 503);
     echo.expect_echo("unmoved");
     let [of_near, of_far] = &mut peers;
-    // What is pushed near the server is lost for the far host.
+    // Messages that are pushed near the server are lost for the far host.
     for number in 0..5 {
         of_near.send(say(&format!("near.{number}")));
         assert_eq!(word(of_near), format!("got near.{number}"));
     }
-    // What is pushed there waits, as far as there is room: 15 words of 5 or 6 bytes, each with 256 more. These are heard there at
-    // once, the others by nobody. All in one callback: whoever fills the outbox is not read from until it has room.
+    // Messages that are pushed on the far host wait, as far as there is room: 15 words of 5 or 6 bytes, each with 256 more. Its
+    // own subscribers get these at once, and no subscriber gets the others. All in one callback: a connection that fills the
+    // outbox is not read until there is room.
     let words: Vec<String> = (0..40).map(|word| format!("far.{word}")).collect();
     of_far.send(format!("push room {}\n", words.join(" ")));
     assert_eq!(word(of_far), LIMIT);
@@ -115,12 +116,12 @@ fn a_partition_is_noticed_bridged_as_far_as_there_is_room_and_counted() {
     echo.expect_echo("still unmoved");
     cable.mend();
     wait_ready(&admin, 200);
-    // All that waited arrives, in order, and nothing twice.
+    // Every waiting message arrives, in order, and none twice.
     for said in &words[..KEPT] {
         assert_eq!(word(of_near), format!("got {said}"));
     }
     meet(&mut peers, say, heard);
-    // The numbers of the near host tell what was missed: its five, and greetings that came too early.
+    // The numbers of the near host show the missed messages: its five, and greetings that came too early.
     let missed = admin.metric("sandloop_cluster_lost_total{tenant=\"channels\",reason=\"missed\"}");
     assert!(missed.is_some_and(|missed| 5.0 <= missed), "{missed:?}");
     far.wait_log("messages of another host have not come");
@@ -138,7 +139,7 @@ fn a_server_that_hangs_holds_up_no_loop_and_no_neighbour() {
     host.wait_log("connected to NATS");
     let (mut flood, mut echo) = (host.connect("channels"), host.connect("echo"));
     nats.signal(0, Signal::STOP);
-    // As much as the system and the outbox take, and then no more.
+    // As much as the system and the outbox take, and no more.
     let pushed = ask(&mut flood, "flood room");
     assert!(pushed.starts_with("pushed "), "{pushed}");
     for round in 0..100 {

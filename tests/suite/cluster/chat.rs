@@ -1,4 +1,4 @@
-//! A chat of many over several hosts and servers.
+//! A chat with many clients over several hosts and servers.
 
 use std::io::{BufRead, BufReader, Read};
 use std::thread;

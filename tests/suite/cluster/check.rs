@@ -1,4 +1,4 @@
-//! `sandloop check`, logins, and what a tenant is for NATS.
+//! `sandloop check`, logins, and the accounts of tenants.
 
 use sandloop_tests::config::text;
 use sandloop_tests::host::directory;
@@ -9,14 +9,14 @@ use sandloop_tests::{
 
 use super::{ask, meet, sharing, word};
 
-/// Three users: the host's, and those of two tenants, of which each may use its own subjects alone.
+/// Three users: the host's, and those of two tenants, each of which may use its own subjects only.
 const USERS: &str = r#"authorization { users: [
     { user: host, password: h, permissions: { publish: "sandloop.>", subscribe: "sandloop.>" } },
     { user: a, password: a, permissions: { publish: "sandloop.a.>", subscribe: "sandloop.a.>" } },
     { user: b, password: b, permissions: { publish: "sandloop.b.>", subscribe: "sandloop.b.>" } },
 ] }
 "#;
-/// An account for each of two tenants and one for the host: nothing of one is seen in another.
+/// An account for each of two tenants and one for the host: messages of one are not visible in another.
 const ACCOUNTS: &str = "accounts {
     HOST: { users: [{ user: host, password: h }] }
     A: { users: [{ user: a, password: a }] }
@@ -24,14 +24,14 @@ const ACCOUNTS: &str = "accounts {
 }
 ";
 
-/// What `check` says of a configuration, and its code.
+/// The output of `check` for a configuration, and its exit code.
 fn check(config: &Config) -> (Option<i32>, String) {
     let (dir, _file) = directory(&config.to_toml());
     let outcome = sandloop(dir.path(), &["check", "plugins.toml"]);
     (outcome.code, outcome.stderr)
 }
 
-/// The line of a file that has this at its beginning.
+/// The number of the line of a file that begins with this.
 fn line(config: &Config, start: &str) -> usize {
     let toml = config.to_toml();
     1 + toml.lines().position(|line| line.starts_with(start)).expect("such a line")
@@ -148,7 +148,7 @@ fn who_is_in_the_cluster_is_told() {
         let config = sharing(&nats, Plugin::new("channels"), name);
         Host::start(&config.cluster("ping", text("100ms")))
     };
-    // By mistake two have one name.
+    // By mistake two hosts have the same name.
     let hosts = ["one", "two", "two"].map(start);
     let admin = Admin::of(&hosts[0]);
     admin.wait_metric("sandloop_cluster_hosts", 2.0);
@@ -170,7 +170,7 @@ fn who_is_in_the_cluster_is_told() {
     );
     assert!(shows("the host  connected  ") && shows("channels  "), "{top}");
     let [one, two, three] = hosts;
-    // One says that it leaves, and one does not.
+    // One announces that it leaves, and one does not.
     two.stop();
     admin.wait_metric("sandloop_cluster_hosts", 1.0);
     one.wait_log("a host has left the cluster");
@@ -197,7 +197,7 @@ fn a_running_host_keeps_its_cluster() {
     host.stop();
 }
 
-/// The user of the manifests gets at all that a host needs.
+/// The permissions of the user in the manifests are enough for a host.
 #[test]
 fn the_permissions_of_the_manifests_are_enough() {
     let manifest = workspace().join("packaging/kubernetes-cluster/nats-config.yaml");
@@ -215,7 +215,7 @@ fn the_permissions_of_the_manifests_are_enough() {
         .sharing("queues", "queues", text("cluster"))
         .cluster("queue_lease", text("11s"));
     assert_eq!(check(&config), (Some(0), String::new()));
-    // And what it does later.
+    // And for its later work.
     let host = Host::start(&config.cluster("lease", text("1s")));
     let mut peer = host.connect("channels");
     assert_eq!(ask(&mut peer, "subscribe room"), "ok");
@@ -234,7 +234,7 @@ fn queues_without_jetstream_are_told() {
     let queues = |config: Config| config.sharing("channels", "queues", text("cluster"));
     let long = |config: Config| config.cluster("queue_lease", text("1h"));
     let login = |nats: &Nats| login(sharing(nats, Plugin::new("channels"), "h"), "host", "h");
-    // The account has none.
+    // The account has no JetStream.
     let nats = Nats::start_with(1, ACCOUNTS);
     let config = long(queues(login(&nats)));
     let (code, said) = check(&config);
@@ -243,14 +243,14 @@ fn queues_without_jetstream_are_told() {
     assert!(said.starts_with(&start), "{said}");
     assert!(said.contains("JetStream not enabled for account"), "{said}");
     assert!(said.contains("; enable JetStream in the server's configuration"), "{said}");
-    // Channels need none.
+    // Channels do not need it.
     assert_eq!(check(&login(&nats)), (Some(0), String::new()));
-    // A user who may not ask it.
+    // A user without permission to ask it.
     let nats = Nats::start_with(1, USERS);
     let (code, said) = check(&long(queues(login(&nats))));
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("\"$JS.API.>\""), "{said}");
-    // Streams that are not there yet are no fault.
+    // Missing streams are no fault.
     let nats = Nats::start();
     let config = long(queues(sharing(&nats, Plugin::new("channels"), "h")));
     assert_eq!(check(&config), (Some(0), String::new()));

@@ -1,4 +1,4 @@
-//! Tenants that harm whom they can: nothing of it leaves their own subjects and their own account.
+//! Tenants that try to harm others: nothing leaves their own subjects and their own account.
 
 use sandloop_tests::config::text;
 use sandloop_tests::nats::Nats;
@@ -6,7 +6,7 @@ use sandloop_tests::{Admin, Config, Host, Listen, Peer, Plugin, component};
 
 use super::{LIMIT, ask, drain, hosts, meet, sharing, word};
 
-/// A client of NATS that writes what it means by hand, and hears every subject.
+/// A client of NATS with handwritten commands, which is subscribed to every subject.
 fn observer(nats: &Nats) -> Peer {
     let mut observer = Peer::connect(&format!("tcp://{}", nats.address(0)));
     observer.send("CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB sandloop.> 1\r\nSUB sandloop 2\r\nPING\r\n");
@@ -54,7 +54,7 @@ fn names_with_dots_wildcards_and_spaces_are_names() {
     ];
     for name in names {
         let mut peers: Vec<Peer> = hosts.iter().map(|host| host.connect("channels")).collect();
-        // These hear nothing of it, whatever the name would mean to NATS.
+        // These get nothing of it, whatever the name would mean to NATS.
         let mut others: Vec<Peer> = hosts.iter().map(|host| host.connect("channels")).collect();
         for other in &mut others {
             for known in ["other", "a.c", "b"] {
@@ -110,7 +110,7 @@ fn what_no_server_takes_is_refused_before_anybody_hears_it() {
     hosts.into_iter().for_each(|host| drop(host.stop()));
 }
 
-/// Two tenants that share the host's connection: `greedy`, and one who behaves.
+/// Two tenants that share the host's connection: `greedy`, and one that behaves.
 fn two_tenants(nats: &Nats, host: &str) -> Config {
     let config = sharing(nats, Plugin::named("greedy", &component("channels")), host);
     config
@@ -156,7 +156,7 @@ fn a_flood_of_pushes_is_its_tenants_own() {
     };
     assert!(refused("greedy").is_some_and(|count| 0.0 < count));
     assert_eq!(refused("modest"), Some(0.0));
-    // What was not heard is what was refused: nothing else is lost.
+    // Only refused messages are missing: nothing else is lost.
     for host in &hosts {
         for reason in ["missed", "left-out"] {
             let sample =
@@ -185,7 +185,7 @@ fn thousands_of_subscriptions_end_at_the_tenants_bound_and_are_given_up() {
         assert_eq!(ask(&mut greedy, "unsubscribe"), "ok");
     }
     admin.wait_metric(subscriptions, 0.0);
-    // Taken up and given up again and again: what is left is what is wanted.
+    // Subscribed and unsubscribed repeatedly: only the wanted subscriptions are left.
     for number in 0..2000 {
         assert_eq!(ask(&mut greedy, &format!("subscribe c{number}")), "ok");
         assert_eq!(ask(&mut greedy, "unsubscribe"), "ok");

@@ -1,4 +1,4 @@
-//! Who hears the programs of a singleton, whichever host they are on: no two may run at once.
+//! The oracle that the programs of a singleton report to, on any host: no two may run at once.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -14,14 +14,14 @@ use tempfile::TempDir;
 pub(super) struct Oracle {
     dir: TempDir,
     shared: Arc<Shared>,
-    /// Dropped, it ends the thread.
+    /// Dropping it ends the thread.
     stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
-    /// How many of the words the test has seen.
+    /// The number of words that the test has seen.
     seen: usize,
 }
 
-/// What a program has said.
+/// A word of a program.
 #[derive(Debug, Clone)]
 pub(super) struct Word {
     pub(super) at: Instant,
@@ -39,9 +39,9 @@ struct Shared {
 #[derive(Default)]
 struct Heard {
     words: Vec<Word>,
-    /// The last of each program, which can be answered.
+    /// The last connection of each program, by which it can be answered.
     speakers: Vec<(u64, UnixStream)>,
-    /// What was said by a program after another one had begun.
+    /// Words of a program after another one had begun.
     faults: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl Oracle {
         self.dir.path().join("oracle").display().to_string()
     }
 
-    /// Waits for the next word of this kind, after all that were waited for.
+    /// Waits for the next word of this kind after those that were waited for already.
     #[track_caller]
     pub(super) fn wait(&mut self, what: &str, is_meant: impl Fn(&Word) -> bool) -> Word {
         let begun = Instant::now();
@@ -96,7 +96,7 @@ impl Oracle {
         self.wait("begins", |word| word.word.starts_with("begins"))
     }
 
-    /// Waits for a sign of life of this program.
+    /// Waits for a heartbeat of this program.
     #[track_caller]
     pub(super) fn beats(&mut self, of: &Word) -> Word {
         self.wait("beats", |word| word.fencing == of.fencing && word.word == "beats")
@@ -109,12 +109,12 @@ impl Oracle {
         last.expect("it has said something").clone()
     }
 
-    /// Forgets what was said until now.
+    /// Skips everything so far.
     pub(super) fn skip(&mut self) {
         self.seen = self.shared.lock().words.len();
     }
 
-    /// Says something to a program.
+    /// Sends a word to a program.
     pub(super) fn say(&self, to: &Word, word: &str) {
         let heard = self.shared.lock();
         let (_, stream) =
@@ -122,7 +122,7 @@ impl Oracle {
         (&*stream).write_all(word.as_bytes()).expect("an open connection");
     }
 
-    /// No two programs have run at once.
+    /// Checks that no two programs have run at once.
     #[track_caller]
     pub(super) fn one_at_a_time(&self) {
         let heard = self.shared.lock();
@@ -171,7 +171,7 @@ impl Shared {
 }
 
 impl Speaker {
-    /// Takes what is there; false where it has ended.
+    /// Reads available bytes; false if the connection has ended.
     fn read(&mut self, shared: &Shared) -> bool {
         let mut buffer = [0; 4096];
         loop {
@@ -189,7 +189,7 @@ impl Speaker {
     }
 }
 
-/// Hears all connections in turns. What comes in one turn has come at once: the earlier program is heard first.
+/// Reads all connections in turns. Words that come in one turn count as simultaneous: the earlier program's are taken first.
 fn hear(listener: &UnixListener, stopped: &UnixStream, shared: &Shared) {
     let mut speakers: Vec<Speaker> = Vec::new();
     loop {

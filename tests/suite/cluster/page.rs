@@ -1,4 +1,4 @@
-//! The cluster on the live page, in a browser that we did not write.
+//! The cluster on the live page, in an independent browser.
 
 use sandloop_tests::host::finish;
 use sandloop_tests::nats::Nats;

@@ -1,4 +1,5 @@
-//! Queues that several hosts share, over JetStream: what is pushed on one is handled on any, once, whoever is lost meanwhile.
+//! Queues that several hosts share by JetStream: an item that is pushed on one is handled on any, once, even if hosts or
+//! servers are lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,12 +13,12 @@ use sandloop_tests::{Admin, Config, Host, Isolation, PATIENCE, Peer, Plugin};
 
 use super::{LIMIT, ask};
 
-/// A host whose queues are in the cluster. Its handlers are short, so that leases can be.
+/// A host whose queues are in the cluster. Its handlers are short, so that leases can be short.
 fn config(nats: &Nats, host: &str) -> Config {
     storing(nats, host, "32MiB")
 }
 
-/// The same for so many bytes of items.
+/// Like [`config`], for this number of bytes of items.
 fn storing(nats: &Nats, host: &str, bytes: &str) -> Config {
     let plugin = Plugin::new("queues")
         .isolation(Isolation::Connection)
@@ -31,7 +32,7 @@ fn storing(nats: &Nats, host: &str, bytes: &str) -> Config {
         .watched()
 }
 
-/// The same with every item on three servers.
+/// Like [`config`], with every item on three servers.
 fn replicated(nats: &Nats, host: &str) -> Config {
     config(nats, host).cluster("queue_replicas", "3")
 }
@@ -54,7 +55,7 @@ fn wait_at_least(admin: &Admin, name: &str, least: f64) {
     }
 }
 
-/// Waits until a queue has so many items and pops, as a host has heard.
+/// Waits until a queue has this number of items and pops, by the numbers of one host.
 fn wait_size(peer: &mut Peer, queue: &str, expected: &str) {
     let begun = Instant::now();
     loop {
@@ -76,7 +77,7 @@ fn items_are_handled_on_any_host_in_their_order_and_stay_while_nobody_wants_them
     for word in &words {
         assert_eq!(ask(&mut pops, "pop jobs"), format!("got {word}"));
     }
-    // A pop that waits gets what is pushed later, whichever name it has.
+    // A waiting pop gets an item that is pushed later, with any name of the queue.
     for name in [".", "*", ">", "a.b", "=2E", "ü", "$JS.API", &"x".repeat(255)] {
         pops.send(format!("pop {name}\n"));
         wait_size(&mut pushes, name, "0 1");
@@ -86,7 +87,7 @@ fn items_are_handled_on_any_host_in_their_order_and_stay_while_nobody_wants_them
     assert_eq!(ask(&mut pushes, "push kept 1 2 3"), "ok");
     wait_size(&mut pushes, "kept", "3 0");
     wait_size(&mut pops, "kept", "3 0");
-    // What is acknowledged is gone, and what is not outlives every host.
+    // Acknowledged items are gone, and others survive every host.
     one.stop();
     other.stop();
     let again = start(&config(&nats, "again"));
@@ -117,7 +118,7 @@ fn an_item_for_a_pop_that_does_not_wait_any_more_goes_to_the_next() {
     one.send("pop-and-die jobs\n");
     one.expect_closed();
     assert_eq!(ask(&mut other, "pop jobs"), "got for the next");
-    // No handler had begun: nothing of that counts as a delivery.
+    // No handler had begun: none of these counts as a delivery.
     assert_eq!(Admin::of(&host).metric(&sample("redelivered_total")), Some(0.0));
     host.stop();
 }
@@ -134,7 +135,7 @@ fn an_item_whose_handler_traps_is_given_again_and_at_last_is_a_dead_letter() {
     );
     while watch.line() != "PONG\r" {}
     assert_eq!(ask(&mut peer, "push jobs survives kills"), "ok");
-    // The first one's first handler traps, and its second returns.
+    // The first handler of the first item traps, and its second returns.
     let mut doomed = host.connect("queues");
     doomed.send("pop-and-trap jobs\n");
     let lost = "sandloop_cluster_queue_returned_total{tenant=\"queues\",reason=\"lost\"}";
@@ -156,7 +157,7 @@ fn an_item_whose_handler_traps_is_given_again_and_at_last_is_a_dead_letter() {
     assert!(letter.contains(&"Sandloop-Deliveries: 3\r".to_owned()), "{letter:?}");
     assert!(letter.contains(&"kills\r".to_owned()), "{letter:?}");
     Admin::of(&host).wait_metric(&sample("dead_lettered_total"), 1.0);
-    // It is in the queue no more.
+    // It is not in the queue any more.
     assert_eq!(ask(&mut peer, "push jobs next"), "ok");
     assert_eq!(ask(&mut peer, "pop jobs"), "got next");
     host.stop();
@@ -170,7 +171,7 @@ fn what_is_pushed_while_no_server_is_there_waits_within_its_bound_and_is_stored_
     nats.kill(0);
     host.wait_log("the connection to NATS is lost");
     let mut peer = host.connect("queues");
-    // Of 1000 bytes and 256 more.
+    // 1000 bytes and 256 more each.
     assert_eq!(ask(&mut peer, "fill jobs"), "pushed 52");
     assert_eq!(ask(&mut peer, "push jobs one-more"), LIMIT);
     let refused = "sandloop_cluster_queue_refused_total{tenant=\"queues\",reason=\"full\"}";
@@ -197,14 +198,14 @@ fn a_tenant_that_fills_its_queues_or_pushes_giants_is_refused_and_a_neighbour_is
     );
     let host = start(&config);
     let (mut peer, mut other) = (host.connect("queues"), host.connect("b"));
-    // More than the stream and the outbox take, in callbacks of their own.
+    // More than the stream and the outbox take, in separate callbacks.
     let begun = Instant::now();
     while !ask(&mut peer, &format!("push flood {}", "x".repeat(1000))).starts_with("limit") {
         assert!(begun.elapsed() < PATIENCE, "it is never full");
     }
     assert_eq!(ask(&mut other, "push jobs fine"), "ok");
     assert_eq!(ask(&mut other, "pop jobs"), "got fine");
-    // As soon as somebody takes them the rest is stored.
+    // As soon as items are taken the rest is stored.
     let mut taken = 0;
     while Admin::of(&host).metric(&sample("unstored")) != Some(0.0) {
         assert!(ask(&mut peer, "pop flood").starts_with("got x"));
@@ -214,7 +215,7 @@ fn a_tenant_that_fills_its_queues_or_pushes_giants_is_refused_and_a_neighbour_is
     host.stop();
 }
 
-/// What a handler has said, by the calendar.
+/// The report of a handler, by the calendar time.
 #[derive(Debug)]
 struct Handler {
     item: usize,
@@ -222,7 +223,7 @@ struct Handler {
     end: Option<u128>,
 }
 
-/// A connection that pops for ever: every handler goes to `handlers` when it has ended, or when its host is gone.
+/// A connection that pops for ever: every handler is sent to `handlers` when it has ended, or when its host is gone.
 fn worker(host: &Host, handlers: Sender<Handler>) -> thread::JoinHandle<()> {
     let mut peer = host.connect("queues");
     peer.send("work jobs\n");
@@ -256,11 +257,11 @@ fn worker(host: &Host, handlers: Sender<Handler>) -> thread::JoinHandle<()> {
     })
 }
 
-/// What all handlers have said.
+/// The reports of all handlers.
 #[derive(Default)]
 struct Heard {
     by_item: BTreeMap<usize, Vec<Handler>>,
-    /// Items of which a handler has ended.
+    /// Items with a handler that has ended.
     handled: BTreeSet<usize>,
 }
 
@@ -272,7 +273,7 @@ impl Heard {
         self.by_item.entry(handler.item).or_default().push(handler);
     }
 
-    /// Listens until so many items have been handled.
+    /// Reads reports until this number of items has been handled.
     fn hear(&mut self, handlers: &Receiver<Handler>, items: usize) {
         let mut quiet = Instant::now();
         while self.handled.len() < items {
@@ -297,7 +298,7 @@ impl Heard {
             all.sort_by_key(|handler| handler.begin);
             doubled += all.iter().filter(|it| it.end.is_some()).count() - 1;
             for pair in all.windows(2) {
-                // Without an end it ended with its host.
+                // A handler without an end has ended with its host.
                 let killed = killed.iter().copied().find(|at| pair[0].begin < *at);
                 let end = pair[0].end.or(killed).expect("an end, or a host that was killed");
                 if pair[1].begin < end {
@@ -311,7 +312,7 @@ impl Heard {
     }
 }
 
-/// How many items: `SANDLOOP_QUEUE_ITEMS`, or as many as fit into a short test.
+/// The number of items: `SANDLOOP_QUEUE_ITEMS`, or a number for a short test.
 fn items() -> usize {
     let written = std::env::var("SANDLOOP_QUEUE_ITEMS").ok();
     written.map_or(3_000, |written| written.parse().expect("a number"))
@@ -370,7 +371,7 @@ fn a_group_loses_nothing_and_handles_nothing_twice_at_once_while_hosts_and_serve
     pusher.stop();
     let doubled = heard.judge(items, &killed);
     println!("{items} items, {doubled} of them handled twice");
-    // At most what was handled and not acknowledged at each of the five deaths.
+    // At most the items that were handled and not acknowledged at each of the five kills.
     assert!(doubled <= 5 * 4 * WORKERS, "{doubled} of {items} were handled twice");
 }
 

@@ -1,4 +1,4 @@
-//! Programs that run on one host at a time: by real NATS servers, and as somebody outside hears it.
+//! Programs that run on one host at a time: with real NATS servers, checked from outside.
 
 use std::time::{Duration, Instant};
 
@@ -13,14 +13,14 @@ use super::oracle::{Oracle, Word};
 
 /// The lease of most tests.
 const LEASE: Duration = Duration::from_secs(2);
-/// One that outlasts the patience of a test: whoever begins within that has not waited for it.
+/// A lease that outlasts the time-outs of a test: a program that begins within them has not waited for it.
 const LONG: &str = "120s";
 
 fn program(oracle: &Oracle, host: &str) -> Plugin {
     plain(oracle, host).key("singleton", "true")
 }
 
-/// The same on each host.
+/// The same program without `singleton`, so that each host runs it.
 fn plain(oracle: &Oracle, host: &str) -> Plugin {
     Plugin::new("singleton")
         .isolation(Isolation::Plugin)
@@ -56,13 +56,13 @@ fn hosts(nats: &Nats, oracle: &Oracle, count: usize) -> Vec<(String, Host)> {
         .collect()
 }
 
-/// Takes the host of a program out of the others.
+/// Takes the host of a program out of the list.
 fn owner(hosts: &mut Vec<(String, Host)>, of: &Word) -> Host {
     let place = hosts.iter().position(|(name, _)| *name == of.host).expect("one of them");
     hosts.remove(place).1
 }
 
-/// Two hosts with a long lease, of which the first has it. Nobody has to wait for what nobody has ever had.
+/// Two hosts with a long lease, which the first one has. A lease that no host has ever had needs no wait.
 fn two_with_a_long_lease(nats: &Nats, oracle: &mut Oracle) -> [Host; 2] {
     let first = Host::start(&with(nats, "first", "1s", [program(oracle, "first")]));
     oracle.begins();
@@ -78,7 +78,8 @@ fn two_with_a_long_lease(nats: &Nats, oracle: &mut Oracle) -> [Host; 2] {
     })
 }
 
-/// Waits until a host knows that the program is at one whose name begins so; from then on it hears when it is given back.
+/// Waits until a host knows that the owner is one whose name begins with this; from then on it is notified when the lease is
+/// given back.
 fn wait_owner(host: &Host, start: &str) {
     let (admin, begun) = (Admin::of(host), Instant::now());
     loop {
@@ -94,7 +95,7 @@ fn stop(hosts: Vec<(String, Host)>) {
     hosts.into_iter().for_each(|(_, host)| drop(host.stop()));
 }
 
-/// Has a host read another file.
+/// Reloads a host with another file.
 fn reload(host: &Host, config: &Config) {
     std::fs::write(host.dir().join("plugins.toml"), config.to_toml()).expect("the file is ours");
     let reply = Admin::of(host).ask("POST", "/reload", &[]);
@@ -112,7 +113,7 @@ fn it_moves_with_a_greater_number_when_its_host_is_killed() {
         drop(owner(&mut hosts, &running));
         let next = oracle.begins();
         assert!(running.fencing < next.fencing, "{next:?} after {running:?}");
-        // Not before the lease that was renewed last is over.
+        // Not before the last renewed lease is over.
         let took = next.at.duration_since(killed);
         assert!(LEASE / 3 <= took, "{took:?}");
         println!("moved after {took:?}, with a lease of {LEASE:?}");
@@ -188,7 +189,7 @@ fn the_next_version_goes_on_in_the_same_term_with_the_state_of_the_one_before() 
 #[test]
 fn a_program_becomes_a_singleton_by_a_reload() {
     let (nats, mut oracle) = (Nats::start(), Oracle::listen());
-    // The program before keeps its connection for so long.
+    // The program of the previous version keeps its connection for this long.
     let soon = |plugin: Plugin| plugin.limit("drain_deadline", text("100ms"));
     let host = Host::start(&with(&nats, "h0", "1s", [soon(plain(&oracle, "h0"))]));
     let before = oracle.begins();
@@ -216,7 +217,7 @@ fn a_program_that_traps_or_computes_for_ever_passes_it_on() {
     [first, second].into_iter().for_each(|host| drop(host.stop()));
 }
 
-/// A host that is frozen does not know how long: when it goes on its program has been another's for long.
+/// A frozen host does not notice the time: when it continues, its program has long been started by another one.
 #[test]
 fn a_host_that_was_frozen_ends_its_program_before_anything_else() {
     let (nats, mut oracle) = (Nats::cluster(3), Oracle::listen());
@@ -232,13 +233,13 @@ fn a_host_that_was_frozen_ends_its_program_before_anything_else() {
     frozen.wait_log("the lease of a singleton has lapsed: its program is ended");
     oracle.beats(&next);
     oracle.one_at_a_time();
-    // It stands for it again.
+    // It is a candidate again.
     drop(owner(&mut hosts, &next));
     assert_eq!(oracle.begins().host, running.host);
     frozen.stop();
 }
 
-/// A program that computes when its time is over is interrupted.
+/// A program that computes when its term ends is interrupted.
 #[test]
 fn a_program_that_computes_is_ended_with_its_lease() {
     let (nats, mut oracle) = (Nats::start(), Oracle::listen());
@@ -260,7 +261,7 @@ fn a_program_that_computes_is_ended_with_its_lease() {
     first.stop();
 }
 
-/// The host that has it is cut off from NATS, and nobody tells it.
+/// The host of the program is cut off from NATS, without an error.
 #[test]
 fn a_host_that_is_cut_off_ends_it_before_another_begins() {
     let Some(cable) = Cable::lay(1500) else { return };
@@ -281,7 +282,7 @@ fn a_host_that_is_cut_off_ends_it_before_another_begins() {
     let apart = next.at.duration_since(last.at);
     println!("{apart:?} between the last word of one and the first of the next");
     cable.mend();
-    // It waits until that is free.
+    // It waits until the lease is free.
     far.wait_lines("connected to NATS", 2, |line| line.message().starts_with("connected to NATS"));
     oracle.beats(&next);
     cable.at_host(|| near.stop());
@@ -301,7 +302,7 @@ fn it_goes_on_through_restarts_of_all_servers() {
         oracle.skip();
         oracle.wait("beats", |word| word.word == "beats");
     }
-    // All at once: nobody renews anything, and nobody has it before they are there again.
+    // All servers at once: no renewal is possible, and no host takes a lease before they are back.
     (0..3).for_each(|server| nats.signal(server, Signal::STOP));
     oracle.skip();
     let begun = Instant::now();
