@@ -1,5 +1,5 @@
-//! Deferrables in a sandbox: their timeouts in real time, and as the answer of a worker. Their rules are the
-//! SDK's own tests, on a clock that stands still.
+//! Deferrables in a sandbox: their timeouts in real time, and as the answer of a worker. The SDK's own tests cover their rules,
+//! on a clock that stands still.
 
 use sandloop_tests::{Config, Host, Isolation, Peer, Plugin};
 

@@ -34,12 +34,12 @@ fn results_and_failures_come_back(isolation: Isolation) {
     assert_eq!(ask(&mut peer, "bytes 990"), "length 990");
     assert_eq!(ask(&mut peer, "bytes 1001"), "failure TooLarge");
     assert_eq!(ask(&mut peer, "nested"), "done denied (error 3)");
-    // The instance that asked is as it was.
+    // The instance that asked is unchanged.
     assert_eq!(ask(&mut peer, "fib 10"), "done 55");
     host.stop();
 }
 
-/// Answers go to the connection that asked, on whichever reactor it is.
+/// Answers go to the connection that asked, on any reactor.
 fn each_reactor_gets_its_own(isolation: Isolation) {
     for reactors in ["1", "2"] {
         let plugin = Plugin::new("deferred").isolation(isolation);
@@ -62,7 +62,7 @@ fn fib(n: usize) -> u64 {
     (0..n).fold((0, 1), |(a, b), _| (b, a + b)).0
 }
 
-/// A worker that sleeps or computes holds nobody else up.
+/// A worker that sleeps or computes does not delay others.
 fn the_loop_goes_on(isolation: Isolation) {
     let host = Host::start(
         &Config::serving(Plugin::new("deferred").isolation(isolation)).host("workers", "1"),
@@ -74,12 +74,12 @@ fn the_loop_goes_on(isolation: Isolation) {
     host.stop();
 }
 
-/// In the order in which they end, not in which they were asked for.
+/// In the order in which they end, not in that of the requests.
 #[test]
 fn the_order_is_that_of_their_ends() {
     let host = Host::start(&Config::serving(Plugin::new("deferred")).host("workers", "2"));
     let mut peer = host.connect("deferred");
-    // Far enough apart for a worker that a busy machine keeps waiting.
+    // Far enough apart for a worker that a busy machine delays.
     peer.send("sleep 1500\nsleep 10\n");
     assert_eq!(
         (peer.line(), peer.line()),
@@ -113,7 +113,7 @@ fn too_many_are_refused_and_the_others_done() {
     host.stop();
 }
 
-/// One worker, its sandbox used again for the same plugin and never for another.
+/// One worker, whose sandbox is reused by the same plugin and never by another.
 #[test]
 fn a_workers_sandbox_is_used_again_by_its_own_plugin_only() {
     let first = Plugin::new("deferred").key("tenant", "\"one\"");
@@ -130,7 +130,7 @@ fn a_workers_sandbox_is_used_again_by_its_own_plugin_only() {
     host.stop();
 }
 
-/// One tenant has given all its workers work that never ends; another's is done all the same.
+/// One tenant has filled all its workers with work that never ends; another's work is still done.
 #[test]
 fn operations_that_sleep_leave_a_worker_to_the_others() {
     let other = Plugin::named("other", &sandloop_tests::component("deferred"));
@@ -143,7 +143,7 @@ fn operations_that_sleep_leave_a_worker_to_the_others() {
     for _ in 0..10 {
         sleeper.send("sleep 3600000\n");
     }
-    // What is not deferred is answered after all that was deferred before it.
+    // A request that is not deferred is answered after all that was deferred before it.
     assert_eq!(ask(&mut sleeper, "what"), "what?");
     for _ in 0..3 {
         assert_eq!(ask(&mut other, "fib 10"), "done 55");
@@ -151,7 +151,7 @@ fn operations_that_sleep_leave_a_worker_to_the_others() {
     host.stop();
 }
 
-/// A worker is not waited for: neither by the connection that asked nor by the host.
+/// The end of a connection or of the host does not wait for a worker.
 #[test]
 fn what_nobody_waits_for_is_given_up() {
     let host = Host::start(&Config::serving(Plugin::new("deferred")).host("workers", "1"));

@@ -1,14 +1,14 @@
-//! The file descriptors of a host: each tenant has its part, for connections and for files alike.
+//! The file descriptors of a host: each tenant has its share, for connections and for files alike.
 
 use std::fs;
 use std::process::Command;
 
 use sandloop_tests::{Config, Listen, Peer, Plugin, Running, component, own_loopback, paths};
 
-/// All that the host may have.
+/// The limit of the host.
 const LIMIT: usize = 400;
 
-/// A host that may have so few descriptors, with two tenants at this address.
+/// A host with this limit, with two tenants at this address.
 fn start(dir: &std::path::Path, greedy: Plugin, ip: &str) -> Running {
     let at = |port: u16, plugin| Listen::at(&format!("tcp://{ip}:{port}"), plugin);
     let config = Config::new()
@@ -31,7 +31,7 @@ fn a_tenant_with_crowds_of_connections_leaves_the_others_theirs() {
     let host = start(dir.path(), Plugin::named("greedy", &component("echo")), &ip);
     let crowd: Vec<Peer> = (0..LIMIT).map(|_| Peer::connect(&format!("tcp://{ip}:8081"))).collect();
     assert!(host.says("at its limit: not accepting for now"));
-    // A quarter of what there is, less what the host itself has.
+    // A quarter of the total, less the host's own.
     let mut others: Vec<Peer> =
         (0..50).map(|_| Peer::connect(&format!("tcp://{ip}:8082"))).collect();
     others.iter_mut().for_each(|peer| peer.expect_echo("helo\n"));
@@ -53,12 +53,12 @@ fn files_count_as_connections_do() {
     let mut neighbour = Peer::connect(&format!("tcp://{ip}:8082"));
     for _ in 0..3 {
         let mut greedy = Peer::connect(&format!("tcp://{ip}:8081"));
-        // More than its part, less than there are: the host still has some of its own.
+        // More than its share, less than the total: the host still has some of its own.
         greedy.send("hold public/file 1000\n");
         assert_eq!(greedy.line(), "error QuotaExceeded");
         neighbour.expect_echo("helo\n");
         Peer::connect(&format!("tcp://{ip}:8082")).expect_echo("helo\n");
-        // What it held is there again.
+        // The descriptors that it held are free again.
         greedy.send("hold public/file 100\n");
         assert_eq!(greedy.line(), "100");
     }

@@ -1,8 +1,8 @@
 //! The same program on EventMachine and on Sandloop: both print a trace, and the traces are compared.
 //!
-//! A scenario is a file in `tests/differential/scenarios`: a program in a small language that a Ruby script and a
-//! guest understand, what the other end of its connections does, and, where the two differ on purpose, which of
-//! the listed differences it is. `tests/differential/README.md` has the words.
+//! A scenario is a file in `tests/differential/scenarios`: a program in a small language that a Ruby script and a guest
+//! understand, the behaviour of the other end of its connections, and, if the two differ on purpose, one of the listed
+//! differences. `tests/differential/README.md` describes the words.
 
 mod other_end;
 mod programs;
@@ -21,7 +21,7 @@ use self::scenario::Scenario;
 #[track_caller]
 fn check(name: &str) {
     let scenario = Scenario::read(name);
-    // Where the machine stands still, moments that should lie apart fall together: such a run says nothing.
+    // If the machine stands still, separate moments fall together: such a run is not conclusive.
     let attempt = || {
         let eventmachine = trace::<EventMachine>(&scenario);
         let sandloop = trace::<Sandloop>(&scenario);
@@ -45,7 +45,7 @@ fn check(name: &str) {
     panic!("{name}: the traces differ each time:\n{}", failures.join("\n"));
 }
 
-/// What one of them prints, after what the other end of its connections noted.
+/// The output of one of them, after the notes of the other end of its connections.
 fn trace<P: Program>(scenario: &Scenario) -> Vec<String> {
     let mut other_end = OtherEnd::new(scenario);
     let program = P::start(scenario, &other_end);
@@ -92,7 +92,7 @@ scenarios! {
     differences: [a_datagram_that_is_too_long, a_delimiter_across_pieces, a_request_is_cut_off, another_field_is_no_length, channel_reentrant, half_close, inactivity_at_once, large_datagrams, queue_reentrant, stop_drains],
 }
 
-/// No scenario lies there unused, and there are enough of them.
+/// Every scenario in the folder is used, and there are enough of them.
 #[test]
 fn every_scenario_is_run() {
     let folder = workspace().join("tests/differential/scenarios");

@@ -1,5 +1,4 @@
-//! What a signal to stop does not cut off, and neither does a reload: what connections are in the middle of goes on until the
-//! deadline.
+//! Work in progress that neither a signal to stop nor a reload cuts off: it continues until the deadline.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -9,10 +8,10 @@ use sandloop_tests::{
     Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Server, more_than_the_kernel_holds,
 };
 
-/// Longer than anything here takes, on a machine that has other work.
+/// Longer than any test here, on a busy machine.
 const LONG: &str = "\"60s\"";
 
-/// Why connections are drained.
+/// The cause of draining.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// A signal stops the host.
@@ -24,7 +23,7 @@ pub(crate) enum Cause {
 impl Cause {
     pub(crate) const ALL: [Cause; 2] = [Cause::Stop, Cause::Reload];
 
-    /// Has the connections of a plugin drained.
+    /// Begins to drain the connections of a plugin.
     pub(crate) fn begin(self, host: &Host, plugin: &str) {
         match self {
             Cause::Stop => {
@@ -46,7 +45,7 @@ impl Cause {
         }
     }
 
-    /// The end of a host whose connections have all gone.
+    /// The end of a host whose connections are all gone.
     pub(crate) fn end(self, host: Host) {
         let outcome = if self == Cause::Stop { host.wait_exit() } else { host.stop() };
         assert_eq!(outcome.code, Some(0), "{self:?}: {}", outcome.stderr);
@@ -58,12 +57,12 @@ fn drains(isolation: Isolation) -> Plugin {
     Plugin::new("drains").isolation(isolation).prints().limit("cpu_per_operation", "\"10s\"")
 }
 
-/// A host whose connections let go in this way.
+/// A host whose connections end in this way.
 fn serving(isolation: Isolation, lets_go: &str) -> Config {
     within(LONG, isolation, lets_go)
 }
 
-/// One that gives them so long.
+/// One with this deadline.
 fn within(deadline: &str, isolation: Isolation, lets_go: &str) -> Config {
     Config::new()
         .host("stop_deadline", deadline)
@@ -73,14 +72,14 @@ fn within(deadline: &str, isolation: Isolation, lets_go: &str) -> Config {
         .listen(Listen::tcp("drains").option("lets_go", lets_go))
 }
 
-/// Each has been served, so that it is no new connection any more.
+/// Each has been served, so that it is not new any more.
 fn connect(host: &Host, count: usize) -> Vec<Peer> {
     let mut peers: Vec<Peer> = (0..count).map(|_| host.connect("drains")).collect();
     peers.iter_mut().for_each(|peer| peer.expect_echo("hello\n"));
     peers
 }
 
-/// What is asked before the signal comes, what is sent after it, and the answer.
+/// The request before the signal, the data after it, and the answer.
 const KINDS: [(&str, &str, &str); 4] = [
     ("timer 700\n", "", "timer\n"),
     ("defer 700\n", "", "deferred\n"),
@@ -94,7 +93,7 @@ fn check(isolation: Isolation, count: usize, kinds: &[(&str, &str, &str)]) {
     let mut peers = connect(&host, count);
     for (peer, (ask, ..)) in peers.iter_mut().zip(kinds.iter().cycle()) {
         peer.send(ask);
-        // What is asked has begun when what is behind it is answered.
+        // The request has begun when the one behind it is answered.
         if ask.starts_with("upload") {
             peer.expect("go on\n");
         } else {
@@ -123,10 +122,10 @@ fn what_is_under_way_is_done_before_the_end(isolation: Isolation) {
 
 each_isolation!(what_is_idle_is_closed_at_once);
 fn what_is_idle_is_closed_at_once(isolation: Isolation) {
-    // A deadline that nobody would wait for.
+    // A deadline that no test would wait for.
     let host = Host::start(&within("\"1h\"", isolation, "when-idle"));
     let mut peers = connect(&host, 20);
-    // It fires for nobody in particular.
+    // It fires for no particular connection.
     peers[0].send("periodic 10\n");
     peers[0].expect("periodic\n");
     host.signal(Signal::TERM);
@@ -177,7 +176,7 @@ fn a_plugin_says_what_becomes_of_its_connections(isolation: Isolation) {
 each_isolation!(a_peer_that_has_just_come_is_heard);
 fn a_peer_that_has_just_come_is_heard(isolation: Isolation) {
     let host = Host::start(&serving(isolation, "when-idle"));
-    // What has been sent before the signal is answered, accepted or not.
+    // Requests before the signal are answered, on accepted connections and on those in the backlog.
     let mut peers: Vec<Peer> = (0..200).map(|_| host.connect("drains")).collect();
     peers.iter_mut().for_each(|peer| peer.send("hello\n"));
     host.signal(Signal::TERM);
@@ -187,7 +186,7 @@ fn a_peer_that_has_just_come_is_heard(isolation: Isolation) {
     assert_eq!(host.wait_exit().code, Some(0));
 }
 
-/// The upstream answers after the signal, on a connection that the plugin has made.
+/// The upstream answers after the signal, on a connection that the plugin has opened.
 #[test]
 fn a_sandbox_waits_for_the_connection_that_it_has_made() {
     let host = Host::start(&serving(Isolation::Connection, "when-idle"));
@@ -217,7 +216,7 @@ fn who_never_lets_go_is_cut_at_the_deadline(isolation: Isolation) {
     let outcome = host.wait_exit();
     let took = start.elapsed();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    // The last quarter of a second is for the plugin to be told.
+    // The last quarter of a second is for notifying the plugin.
     assert!(Duration::from_millis(1740) <= took, "it was not waited for: {took:?}");
     assert!(took < PATIENCE / 2, "it was waited for: {took:?}");
     assert!(outcome.stderr.contains("not drained at the stop deadline"), "{}", outcome.stderr);
@@ -242,7 +241,7 @@ fn a_peer_that_does_not_read_does_not_keep_others_from_being_drained(isolation: 
     assert_eq!(host.wait_exit().code, Some(0));
 }
 
-/// As EventMachine's `stop` has it: what is under way ends there.
+/// As EventMachine's `stop` does: work in progress ends there.
 #[test]
 fn a_plugin_that_stops_the_host_stops_what_is_under_way() {
     let config = within("\"1h\"", Isolation::Plugin, "when-idle")
@@ -259,7 +258,7 @@ fn a_plugin_that_stops_the_host_stops_what_is_under_way() {
     assert!(!outcome.stdout.contains("draining"), "{}", outcome.stdout);
 }
 
-/// What an HTTP client sends before the signal and after it, and how the answer ends.
+/// The data of an HTTP client before the signal and after it, and the end of the answer.
 const REQUESTS: [(&str, &str, &str); 3] = [
     ("GET /timer?ms=700 HTTP/1.1\r\nHost: h\r\n\r\n", "", "timer"),
     ("GET /defer?ms=300 HTTP/1.1\r\nHost: h\r\n\r\n", "", "deferred"),
@@ -274,7 +273,7 @@ fn frame(kind: u8, bytes: &[u8]) -> Vec<u8> {
     [&[kind, 0x80 | length, 0, 0, 0, 0], bytes].concat()
 }
 
-/// Two hundred requests: answers of timers and of deferred jobs, uploads that are half there, and WebSockets.
+/// Two hundred requests: answers of timers and of deferred jobs, uploads that are half sent, and WebSockets.
 #[test]
 fn requests_in_flight_are_answered() {
     Cause::ALL.into_iter().for_each(answer_what_is_in_flight);
@@ -288,7 +287,7 @@ fn answer_what_is_in_flight(cause: Cause) {
         .plugin(Plugin::new("http_drains").limit("cpu_per_operation", "\"10s\""))
         .listen(Listen::tcp("http_drains"));
     let host = Host::start(&config);
-    // A request before, whose answer says that the connection stays.
+    // A first request, whose answer keeps the connection open.
     let keeping = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     let mut peers: Vec<(Peer, usize)> =
         (0..200).map(|it| (host.connect("http_drains"), it % 4)).collect();
@@ -320,14 +319,14 @@ fn answer_what_is_in_flight(cause: Cause) {
             Some((_, then, answer)) => {
                 peer.send(then);
                 let head = read_head(peer);
-                // Where the machine is slow, an answer may have been given before the signal.
+                // On a slow machine an answer may have been sent before the signal.
                 let says_so = head.contains("Connection: close");
                 assert!(says_so || then.is_empty(), "{head}");
                 peer.expect(answer);
             }
             None => {
                 peer.expect([&b"\x81\x05"[..], b"timer"].concat());
-                // 1001, which is answered.
+                // Close code 1001, which is answered.
                 peer.expect(b"\x88\x02\x03\xe9");
                 peer.send(frame(0x88, b"\x03\xe9"));
             }
@@ -338,7 +337,7 @@ fn answer_what_is_in_flight(cause: Cause) {
     cause.end(host);
 }
 
-/// Up to the empty line.
+/// Reads up to the empty line.
 #[track_caller]
 fn read_head(peer: &mut Peer) -> String {
     let mut head = String::new();

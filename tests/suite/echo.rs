@@ -1,4 +1,4 @@
-//! Echo, the deck's first server: in every language that has one, over every kind of listener, in both
+//! Echo, the first server of EventMachine's slides: in every language that has one, over every kind of listener, in both
 //! isolations.
 
 use std::process::Command;
@@ -110,7 +110,7 @@ fn one_plugin_serves_several_listeners() {
 }
 
 each_isolation!(an_eventmachine_client_gets_every_byte_back);
-/// The acceptance of the whole thing: what EventMachine itself sends comes back from the sandbox.
+/// The acceptance test: everything that EventMachine itself sends comes back from the sandbox.
 fn an_eventmachine_client_gets_every_byte_back(isolation: Isolation) {
     const CONNECTIONS: u64 = 200;
     const BYTES: u64 = 1 << 20;
@@ -125,7 +125,7 @@ fn an_eventmachine_client_gets_every_byte_back(isolation: Isolation) {
     let outcome = finish(client);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
     assert_eq!(outcome.stdout, format!("ok {CONNECTIONS} {BYTES}\n"));
-    // Nobody holds what passes through: far less than the 200 MiB of it.
+    // Passing data is not kept: far less than the 200 MiB of it.
     let grown = resident_peak(host.pid()) - before;
     println!("resident memory grew by {} KiB", grown / 1024);
     assert!(grown < CONNECTIONS * 256 * 1024, "resident memory grew by {grown} bytes");

@@ -1,4 +1,4 @@
-//! The course in `examples/`: each step runs as it is, and prints or answers what its slide shows.
+//! The course in `examples/`: each step runs unchanged, and prints or answers as its slide does.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -89,7 +89,7 @@ fn spawn() {
     counts_as_its_slide_counts("16-spawn");
 }
 
-/// Two clients; what it answers to many is in `channels::chat`.
+/// Two clients; `channels::chat` tests its answers to many.
 #[test]
 fn chat() {
     let host = start("17-chat");
@@ -152,7 +152,7 @@ fn every_example_is_run() {
     assert!(missing.is_empty(), "no test runs {missing:?}");
 }
 
-/// As its README says to run it: from where it is, with the addresses that it names.
+/// Run from its own folder as its README describes, with the addresses in it.
 #[test]
 fn every_example_is_right_where_it_is() {
     for example in examples() {
@@ -170,9 +170,9 @@ fn prints_what_its_slide_prints(example: &str) {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 
-/// The same where the slide has a timer that a periodic one comes close to, as the seconds go by: a few milliseconds in
-/// which the machine stands still at that moment let the other one in, with EventMachine as well. So one line more is
-/// right, too; how often that is, is measured by `cargo xtask perf examples`.
+/// Like [`prints_what_its_slide_prints`], for a slide with a timer that comes close to a periodic one after some seconds: if
+/// the machine stands still for a few milliseconds at that moment the periodic one fires first, with EventMachine as well. So
+/// one more line is right, too; `cargo xtask perf examples` measures how often that happens.
 #[track_caller]
 fn counts_as_its_slide_counts(example: &str) {
     let expected = read(example, "expected.txt");
@@ -217,7 +217,7 @@ fn folder(example: &str) -> PathBuf {
     workspace().join("examples").join(example)
 }
 
-/// The folders that hold a `plugins.toml`.
+/// The folders that have a `plugins.toml`.
 fn examples() -> BTreeSet<String> {
     fs::read_dir(workspace().join("examples"))
         .expect("the workspace has examples")

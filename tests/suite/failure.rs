@@ -1,4 +1,4 @@
-//! What becomes of a plugin that traps: what its peers see, when it is quarantined, and how it comes back.
+//! A plugin that traps: what its peers see, when it is quarantined, and how it is resumed.
 
 use rustix::process::Signal;
 use sandloop_tests::{Config, Host, Isolation, Listen, LogLine, Peer, Plugin};
@@ -67,7 +67,7 @@ fn a_plugin_that_keeps_trapping_is_quarantined(isolation: Isolation) {
     host.stop();
 }
 
-/// A program that traps each time it is started is quarantined, the host goes on, and SIGHUP starts it again.
+/// A program that traps at each start is quarantined, the host continues, and SIGHUP starts the program again.
 #[test]
 fn a_quarantined_program_waits_for_its_operator() {
     let plugin = Plugin::new("ticks_order")
@@ -83,7 +83,7 @@ fn a_quarantined_program_waits_for_its_operator() {
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 
-/// One program refuses to start; the echo beside it does not notice.
+/// One program refuses to start; the echo beside it is not affected.
 #[test]
 fn a_failed_start_does_not_stop_the_others() {
     let config = Config::serving(Plugin::new("echo"))

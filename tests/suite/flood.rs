@@ -1,10 +1,10 @@
-//! A guest that asks for as much as it gets of one thing: it gets so much, and nobody else less.
+//! A guest that requests as much as possible of one thing: it gets the limit, and others get no less.
 
 use std::time::Instant;
 
 use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, process};
 
-/// What is flooded, and how much of it is granted.
+/// The subject of each flood, and the granted number.
 const FLOODS: &[(&str, u32)] = &[
     ("timers", 10_000),
     ("ticks", 10_000),
@@ -39,7 +39,7 @@ fn a_flood_ends_at_its_bound_and_harms_nobody(isolation: Isolation) {
     }
 }
 
-/// What a flood has taken is there for the next, as often as it comes.
+/// The resources of a flood are available to the next one, as often as it comes.
 #[test]
 fn what_a_flood_took_is_given_back() {
     for (what, granted) in FLOODS.iter().filter(|(what, _)| !matches!(*what, "logs" | "pushes")) {
@@ -52,7 +52,7 @@ fn what_a_flood_took_is_given_back() {
             flood.expect_end();
             line
         };
-        // The host gives back right after the end of the connection, so the next may come a little early.
+        // The host releases them right after the end of the connection, so the next may come a little early.
         let begun = Instant::now();
         let mut full = 0;
         while full < 5 {
@@ -64,7 +64,7 @@ fn what_a_flood_took_is_given_back() {
 }
 
 each_isolation!(what_comes_to_nothing_holds_no_memory);
-/// What is asked for in a callback is done after it; a guest that takes it back at once must not make a list of it.
+/// Requests of a callback are executed after it; a guest that cancels them at once must not build up a list.
 fn what_comes_to_nothing_holds_no_memory(isolation: Isolation) {
     for attack in ["set-and-cancel", "kill-nobody"] {
         let plugin = Plugin::new("hostile_calls").isolation(isolation);

@@ -1,9 +1,9 @@
-//! Lines, requests and objects of strangers: what is beyond a bound, or is none, ends its own connection and no other. What
-//! good ones become is compared with EventMachine's own, in `differential`.
+//! Lines, requests and objects of strangers: an input beyond a bound, or a malformed one, ends its own connection and no other.
+//! `differential` compares the handling of good ones with EventMachine's own.
 
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin};
 
-/// The differential guest, which serves each protocol; it says back what it gets.
+/// The differential guest, which serves each protocol and sends its input back.
 const GUEST: &str = "differential";
 const SCRIPT: &str = "lines.receive_line:\n  send line:$;\ncontent.receive_request:\n  send request:$;\n\
                       objects.receive_object:\n  send object:$;\n";
@@ -14,7 +14,7 @@ fn serving(protocol: &str) -> Host {
     Host::start(&Config::new().plugin(plugin).listen(listen))
 }
 
-/// Who sends this after something good is cut off, and who came before is not.
+/// A peer that sends this after good input is cut off, and earlier peers are not.
 #[track_caller]
 fn check(protocol: &str, good: &[u8], back: &str, bad: &[&[u8]]) {
     let host = serving(protocol);
@@ -23,7 +23,7 @@ fn check(protocol: &str, good: &[u8], back: &str, bad: &[&[u8]]) {
         let mut peer = host.connect(GUEST);
         peer.send(good);
         peer.expect(back);
-        // The end may come before all is sent.
+        // The end may come before everything is sent.
         peer.try_send(bytes);
         peer.expect_closed();
         speak(&mut witness, good, back);

@@ -1,4 +1,4 @@
-//! What `[plugins.<name>.allow]` grants beyond serving: where names lead, the host's own listeners, other tenants'
+//! Grants of `[plugins.<name>.allow]` beyond serving: the addresses of names, the host's own listeners, other tenants'
 //! channels, folders, the environment; and `policy = "audit"`.
 
 use std::fs;
@@ -15,7 +15,7 @@ fn ask(peer: &mut Peer, line: &str) -> String {
     peer.line()
 }
 
-/// A plugin that connects to `target` and prints what becomes of it.
+/// A plugin that connects to `target` and prints the result.
 fn connector(target: &str, rules: &[&str]) -> Plugin {
     Plugin::new("connect_trace")
         .isolation(Isolation::Plugin)
@@ -27,7 +27,7 @@ fn connector(target: &str, rules: &[&str]) -> Plugin {
         .may_connect(rules)
 }
 
-/// What it prints, and the denials in the log.
+/// Its output, and the denials in the log.
 #[track_caller]
 fn outcome(config: &Config) -> (Vec<String>, Vec<LogLine>) {
     let outcome = Host::start(config).wait_exit();
@@ -37,8 +37,7 @@ fn outcome(config: &Config) -> (Vec<String>, Vec<LogLine>) {
     (outcome.stdout.lines().map(str::to_owned).collect(), denials)
 }
 
-/// A name that is allowed leads nowhere when its owner lets it point at this machine: `127.1` is such a name to
-/// whoever looks it up.
+/// A granted name is refused if its owner points it at this machine: `127.1` is such a name for the resolver.
 #[test]
 fn a_name_that_leads_inside_is_refused() {
     let server = Server::tcp();
@@ -54,7 +53,7 @@ fn a_name_that_leads_inside_is_refused() {
     }
 }
 
-/// Where the operator lists the address as well, it is meant.
+/// If the operator lists the address as well, it is granted.
 #[test]
 fn a_name_that_leads_to_a_listed_address_is_reached() {
     let server = Server::tcp();
@@ -93,7 +92,7 @@ fn the_hosts_own_listeners_are_reached_only_when_named() {
     }
 }
 
-/// What enforcing would refuse is let through and told, with what would allow it.
+/// Audit mode allows what enforcing would refuse, and logs it with the rule that would grant it.
 #[test]
 fn audit_lets_through_and_tells() {
     let server = Server::tcp();
@@ -128,7 +127,7 @@ fn a_channel_of_another_tenant() {
     let (mut owner, mut guest) = (host.connect("news"), host.connect("guest"));
     assert_eq!(ask(&mut guest, "subscribe /news/today"), "ok");
     assert_eq!(ask(&mut owner, "subscribe room-1"), "ok");
-    // A plain name is one's own tenant's, whatever is allowed.
+    // A plain name belongs to the plugin's own tenant, whatever is granted.
     guest.send("push today snow\npush room-1 snow\n");
     owner.send("push today rain\n");
     assert_eq!(guest.line(), "got rain");
@@ -196,7 +195,7 @@ fn folders_are_what_the_operator_names() {
     host.stop();
 }
 
-/// Opening a pipe waits for whoever opens its other end: one in a folder must not take the threads that files are for.
+/// Opening a pipe waits for its other end: one in a folder must not block the file threads.
 #[test]
 fn what_is_no_file_is_not_opened() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -229,7 +228,7 @@ fn what_is_no_file_is_not_opened() {
     host.stop();
 }
 
-/// A device may wait for ever, or never end.
+/// Reading a device may wait for ever, or never end.
 #[test]
 fn a_device_is_not_opened() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -1,5 +1,5 @@
-//! Whatever a guest names: no text is longer in the log than it may be, none moves the operator's cursor, and all of them
-//! together stay within the tenant's rate.
+//! Texts of guests: none is longer in the log than its bound, none moves the operator's cursor, and all of them together stay
+//! within the tenant's rate.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,9 +11,9 @@ use sandloop_tests::{
     Config, Host, Isolation, Listen, LogLine, Outcome, Plugin, component, sandloop, workspace,
 };
 
-/// The texts that the guest has.
+/// The kinds of texts.
 const KINDS: [&str; 7] = ["escapes", "newlines", "replaced", "direction", "nul", "quotes", "lines"];
-/// Where it names them: functions of the contract, its own and the host's.
+/// The calls with texts: functions of the contract, the guest's and the host's.
 const CALLS: [&str; 22] = [
     "channels.num-subscribers",
     "channels.push",
@@ -38,13 +38,13 @@ const CALLS: [&str; 22] = [
     "tls.start-tls",
     "lifecycle.start",
 ];
-/// Where it names them besides: WASI, and a panic.
+/// Other places for texts: WASI, and a panic.
 const OTHERS: [&str; 6] = ["stdout", "stderr", "bytes", "file", "environment", "panic"];
-/// What else takes or gives a text, and where that is looked at: before anything is served.
+/// Functions that take or return a text before anything is served; a separate test covers them.
 const AT_THE_START: [&str; 2] = ["catalog.handlers", "lifecycle.prepare"];
-/// And at a reload.
+/// And those at a reload.
 const AT_A_RELOAD: [&str; 1] = ["handover-handler.restore"];
-/// Takes texts of the configuration only, or gives back what was given.
+/// A function that takes only texts of the configuration, or returns what it was given.
 const HARMLESS: [&str; 1] = ["options.all"];
 
 /// Bytes of a line besides the text: time, level and the fields of a trap.
@@ -61,7 +61,7 @@ fn the_table_has_every_text_of_the_contract() {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let interface = path.file_stem().and_then(|it| it.to_str()).expect("a name");
         for line in text.lines().map(str::trim).filter(|line| line.contains(": func(")) {
-            // An address has a text in it, and so has a role of TLS.
+            // An address contains a text, and so does a role of TLS.
             let has_text = ["string", "target: address", ": endpoint", "role: role"];
             if has_text.iter().any(|text| line.contains(text)) {
                 let name = line.split(':').next().expect("a name");
@@ -95,7 +95,7 @@ fn every_text_of_a_guest_is_bounded_in_the_log() {
     }
 }
 
-/// All calls with texts of this kind on one host, each by a tenant of its own; and how long it ran.
+/// All calls with texts of this kind on one host, each by a tenant of its own; and the host's run time.
 fn named(kind: &str) -> (Outcome, f64) {
     let mut config = Config::new();
     let calls: Vec<&str> = CALLS.into_iter().chain(OTHERS).collect();
@@ -154,7 +154,7 @@ fn is_harmless(c: char) -> bool {
     !c.is_control() && !turns
 }
 
-/// Why a state is not taken is told in a line that is as short.
+/// The log line with the reason why a state is refused is as short.
 #[test]
 fn the_error_of_a_restore_is_short() {
     for kind in KINDS {
@@ -181,7 +181,7 @@ fn the_error_of_a_restore_is_short() {
     }
 }
 
-/// What keeps a host from starting is told in a line that is as short.
+/// The log line with the reason why a host does not start is as short.
 #[test]
 fn the_error_of_a_start_is_short() {
     for kind in KINDS {
@@ -206,10 +206,10 @@ fn the_error_of_a_start_is_short() {
     }
 }
 
-/// The names of a catalog are told where a listener names none of them, or another: in a line that is as short.
+/// The line with the names of a catalog, for a listener that names none of them or another one, is as short.
 #[test]
 fn the_names_of_a_catalog_are_short() {
-    // One that names no handler, one that names another.
+    // One without a handler, one with another name.
     let listens = [Listen::tcp("named"), Listen::tcp("named").key("handler", "\"other\"")];
     for (name, one) in [("\\1b", 1), ("\\e2\\80\\ae", 3), ("\\00", 1), ("\\5c\\22", 2), ("x", 1)] {
         for (times, count) in [(500_000, 2), (20, 50_000)] {
@@ -234,7 +234,7 @@ fn the_names_of_a_catalog_are_short() {
     }
 }
 
-/// A backtrace is short, whatever its functions are called.
+/// A backtrace is short, whatever the names of its functions.
 #[test]
 fn names_of_functions_are_short() {
     for name in ["\\1b", "\\e2\\80\\ae", "x", "_ZN3foo"] {

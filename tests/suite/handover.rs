@@ -1,4 +1,4 @@
-//! Upgrades of the binary: the next process takes the listeners over, the one before drains, and nobody is turned away.
+//! Upgrades of the binary: the next process takes the listeners over, the previous one drains, and no connection is refused.
 
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use sandloop_tests::host::{command, finish};
 use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Running};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// A host of two reactors at TCP, UDP and a Unix path, whose connections go on until their peers are done.
+/// A host with two reactors at TCP, UDP and a Unix path, whose connections continue until their peers have finished.
 fn config(dir: &Path) -> Config {
     let listen = |address: &str| Listen::at(address, "drains").option("lets_go", "until-closed");
     Config::new()
@@ -24,7 +24,7 @@ fn config(dir: &Path) -> Config {
         .listen(listen("tcp://127.0.0.1:0"))
         .listen(listen(&format!("unix://{}", dir.join("socket").display())))
         .listen(Listen::at("udp://127.0.0.1:0", "drains"))
-        // One more that leaves its port to the system.
+        // One more listener, on a port that the system picks.
         .listen(listen("tcp://127.0.0.1:0"))
 }
 
@@ -47,7 +47,7 @@ fn upgrade(dir: &Path) -> Running {
     next
 }
 
-/// Makes a connection after another until it is told to stop; says how many there were.
+/// Makes one connection after the other until it is told to stop; returns their number.
 fn talk(address: &str, stop: &Arc<AtomicBool>) -> JoinHandle<usize> {
     let (address, stop) = (address.to_owned(), stop.clone());
     thread::spawn(move || {
@@ -91,7 +91,7 @@ fn nobody_is_turned_away_in_three_upgrades() {
         stays.iter_mut().for_each(|peer| peer.expect_echo(format!("{generation}\n")));
         expect_datagram(udp, "datagram\n");
         processes.push(upgrade(&dir));
-        // Those of every process before go on.
+        // The connections of every earlier process continue.
         stays.iter_mut().for_each(|peer| peer.expect_echo(format!("again-{generation}\n")));
         expect_datagram(udp, "datagram\n");
     }
@@ -100,7 +100,7 @@ fn nobody_is_turned_away_in_three_upgrades() {
         let made = talker.join().expect("nobody was turned away");
         assert!(3 < made, "only {made}");
     }
-    // What was there before each process is still where it was, and the path is the last one's.
+    // The addresses are the same in each process, and the path belongs to the last one.
     Peer::connect(unix).expect_echo("there\n");
     for peer in &mut stays {
         peer.send("quit\n");
@@ -117,12 +117,12 @@ fn nobody_is_turned_away_in_three_upgrades() {
     for path in ["socket", "next"] {
         assert!(!dir.join(path).exists(), "{path} is left");
     }
-    // The folder goes with it.
+    // The folder is removed with it.
     let outcome = first.wait_exit();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
 }
 
-/// Somebody of this user who knows the path, and says this.
+/// A process of this user that knows the path, and sends this.
 fn ask(dir: &Path, words: &str) -> Socket {
     let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).expect("a socket");
     socket.connect(&SockAddr::unix(dir.join("next")).expect("a path")).expect("it waits");
@@ -137,7 +137,7 @@ fn an_upgrade_that_fails_changes_nothing() {
     let dir = host.dir().to_owned();
     let mut stays = Peer::connect(&addresses[0]);
     let good = fs::read_to_string(dir.join("plugins.toml")).expect("it is there");
-    // It comes as far as its configuration, its plugins, and one address that is taken.
+    // It gets as far as its configuration, its plugins, and one address that is in use.
     let wrong = |file: &str, text: &str| {
         fs::write(dir.join(file), text).expect("a new file");
         let mut next = command(&dir);
@@ -152,7 +152,7 @@ fn an_upgrade_that_fails_changes_nothing() {
     let more = format!("{good}\n[[listen]]\naddress = \"tcp://{taken}\"\nplugin = \"drains\"\n");
     wrong("address.toml", &more);
     host.wait_log("nobody has taken over: serving as before");
-    // It goes away at each point of what is said.
+    // It leaves at each point of the dialogue.
     drop(ask(&dir, "take over 1"));
     drop(ask(&dir, "give me everything"));
     let asked = ask(&dir, "take over 1");
@@ -160,7 +160,7 @@ fn an_upgrade_that_fails_changes_nothing() {
     while asked.recv(&mut buffer).expect("it answers") != 3 {}
     asked.send(b"read").expect("it listens");
     drop(asked);
-    // Without the word nobody takes anything over.
+    // Without this word no process takes anything over.
     let mut next = command(&dir);
     next.args(["run"]);
     let outcome = finish(next);
@@ -188,10 +188,10 @@ fn another_users_process_gets_nothing() {
     let mode = fs::metadata(&path).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     if !getuid().is_root() {
-        // Nobody else can be anybody else.
+        // Only root can become another user.
         return;
     }
-    // An operator who has opened it to everybody.
+    // The operator has opened it to all users.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("it is ours");
     fs::set_permissions(host.dir(), fs::Permissions::from_mode(0o755)).expect("it is ours");
     let ask = "import socket, sys; \

@@ -1,4 +1,4 @@
-//! Shutdown hooks, and the last word of a plugin that panics.
+//! Shutdown hooks, and the error handler of a plugin that panics.
 
 use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, component};
 
@@ -16,7 +16,7 @@ fn hooks_run_before_the_ends_of_connections() {
     assert_eq!(outcome.stdout.lines().collect::<Vec<_>>(), expected);
 }
 
-/// An error handler has the last word and no more: the instance ends, and only that.
+/// An error handler runs last and cannot prevent the end: the instance ends, and only that.
 #[test]
 fn an_error_handler_has_the_last_word() {
     let plugin = |name| {

@@ -1,5 +1,5 @@
-//! What a guest can make the host keep is in its tenant's account: every function of the contract, and every event, with the
-//! most and with the largest values. What is granted in spite of an account shows as memory of the process.
+//! Host memory that a guest can cause counts for its tenant: every function of the contract, and every event, with the largest
+//! numbers and values. Memory beyond the accounts would show in the process.
 
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
@@ -7,28 +7,28 @@ use std::time::{Duration, Instant};
 use sandloop_tests::hostile::pairs::{self, HostResource, Pair, PeerBehaviour};
 use sandloop_tests::{Config, Host, Listen, LogLine, PATIENCE, Peer, Plugin, component, process};
 
-/// Of each of the accounts that bound host memory, so small that what passes by them is seen.
+/// The bytes of each account of host memory, so few that uncounted memory shows.
 const ACCOUNT: u64 = 8 << 20;
-/// Those of messages, of outboxes and of everything else.
+/// The accounts of messages, of outboxes and of everything else.
 const ACCOUNTS: u64 = 3;
-/// Instances that ask at once.
+/// Instances that request at once.
 const PEERS: usize = 4;
-/// Linear memory of each, and what one call of each brings the host.
+/// The linear memory of each, and the data that one call of each passes to the host.
 const LINEAR: u64 = 8 << 20;
 const CALL: u64 = 2 << 20;
-/// What a host needs to serve at all: sandboxes, threads, pieces of the heap that are not given back, the log.
+/// The memory of an idle host: sandboxes, threads, pieces of the heap that are not released, the log.
 const BESIDES: u64 = 24 << 20;
 const ALLOWED: u64 = ACCOUNTS * ACCOUNT + PEERS as u64 * (LINEAR + CALL) + BESIDES;
 
-/// For as long may what an instance computes take: it goes on with the lowest priority, and other tests have the processors.
+/// The time-out of an instance that computes: it has the lowest priority, and other tests use the processors.
 const LONG: Duration = PATIENCE.saturating_mul(4);
 
-/// A host on which nothing but the accounts bounds what a guest may keep.
+/// A host on which only the accounts bound what a guest may keep.
 fn with_accounts() -> Host {
     with_accounts_and(&[])
 }
 
-/// The same, with more bounds of the tenant.
+/// Like [`with_accounts`], with more bounds of the tenant.
 fn with_accounts_and(bounds: &[(&str, &str)]) -> Host {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let mut plugin = Plugin::new(pairs::GUEST)
@@ -71,12 +71,12 @@ fn pair(function: &str, resource: HostResource) -> Pair {
     Pair { function: function.to_owned(), resource, peer: PeerBehaviour::Waits }
 }
 
-/// Several instances ask at once, and keep what they got until all have been answered or have ended.
+/// Several instances request at once, and keep their results until all have been answered or have ended.
 fn ask(host: &Host, pair: &Pair) -> Vec<Option<u32>> {
     ask_by(PEERS, host, pair)
 }
 
-/// The same, of as many instances as are wanted.
+/// Like [`ask`], with this number of instances.
 fn ask_by(peers: usize, host: &Host, pair: &Pair) -> Vec<Option<u32>> {
     let mut peers: Vec<Peer> = (0..peers).map(|_| host.connect(pairs::GUEST)).collect();
     for peer in &mut peers {
@@ -88,7 +88,7 @@ fn ask_by(peers: usize, host: &Host, pair: &Pair) -> Vec<Option<u32>> {
             match peer.read(&mut buffer) {
                 Ok(0) => return None,
                 Ok(count) => answer.extend_from_slice(&buffer[..count]),
-                // It computes still.
+                // It still computes.
                 Err(error) if error.kind() == ErrorKind::WouldBlock && begun.elapsed() < LONG => {}
                 Err(_) => return None,
             }
@@ -98,8 +98,8 @@ fn ask_by(peers: usize, host: &Host, pair: &Pair) -> Vec<Option<u32>> {
     answers.collect()
 }
 
-/// Waits until nothing is left of the instances that have asked: they are given back on another thread, and until then the
-/// tenant's account holds their memory.
+/// Waits until nothing is left of these instances: they are released on another thread, and until then the tenant's account
+/// holds their memory.
 fn wait_until_all_is_given_back(host: &Host) {
     let is_told = |line: &LogLine| {
         line.field("tenant") == Some(pairs::GUEST) && line.field("plugin").is_none()
@@ -113,7 +113,7 @@ fn wait_until_all_is_given_back(host: &Host) {
 fn whatever_a_guest_asks_for_is_in_an_account() {
     let host = with_accounts();
     let mut neighbour = host.connect("neighbour");
-    // What the heap has had it keeps: so all of it is compared with the beginning.
+    // The heap keeps memory that it has had, so all of it is compared with the beginning.
     let before = process::resident(host.pid());
     for function in pairs::subjects() {
         for resource in [HostResource::Places, HostResource::Memory] {
@@ -128,12 +128,12 @@ fn whatever_a_guest_asks_for_is_in_an_account() {
     }
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    // A function that the guest has no row for is one that nobody has thought of.
+    // A function without a row in the guest's table.
     let no_row = outcome.stderr.lines().find(|line| line.contains("no row for"));
     assert_eq!(no_row, None);
 }
 
-/// What has ended is taken off the account: the next ones get as much, however often they come.
+/// Ended objects are taken off the account: the next ones get as much, however often they come.
 #[test]
 fn what_was_kept_is_given_back() {
     let host = with_accounts();
@@ -141,9 +141,9 @@ fn what_was_kept_is_given_back() {
         ["timers.add-timer", "reactor.next-tick", "channels.subscribe", "queues.pop", "wasi.folder"]
     {
         let pair = pair(function, HostResource::Places);
-        // What one gets that is alone, since what several get together depends on who has ended by then.
+        // The result of a single instance, since that of several depends on which have ended by then.
         let alone = || ask_by(1, &host, &pair)[0].unwrap_or_default();
-        // Those before are given back on another thread, and hold all that there is until then.
+        // Earlier ones are released on another thread, and hold all that there is until then.
         wait_until_all_is_given_back(&host);
         let first = alone();
         assert!(0 < first, "{function}: nothing was granted");
@@ -158,7 +158,7 @@ fn what_was_kept_is_given_back() {
     host.stop();
 }
 
-/// A bound of the account is told as every other is, and the guest goes on.
+/// A bound of the account is reported like every other, and the guest continues.
 #[test]
 fn the_account_is_told_and_shown() {
     let host = with_accounts();
@@ -175,7 +175,7 @@ fn the_account_is_told_and_shown() {
     host.stop();
 }
 
-/// What is counted over all instances of a tenant: its key, the function that asks for one, and whether what was granted
+/// Objects that are counted over all instances of a tenant: the key, the function that requests one, and whether a granted one
 /// stays until its instance ends.
 const COUNTS: [(&str, &str, bool); 5] = [
     ("timers", "timers.add-timer", true),
@@ -200,7 +200,7 @@ fn what_all_instances_of_a_tenant_have_is_counted_together() {
         let limit = format!("tenant {key}");
         assert_eq!(line.field("limit"), Some(limit.as_str()), "{line}");
         assert_eq!(line.field("value"), Some("100"), "{line}");
-        // Whatever has ended is given back, to the last.
+        // All objects that have ended are released, to the last.
         let begun = Instant::now();
         while ask(&host, &pair).into_iter().flatten().sum::<u32>() < BOUND {
             assert!(begun.elapsed() < PATIENCE, "{function}: less is left");
@@ -210,7 +210,7 @@ fn what_all_instances_of_a_tenant_have_is_counted_together() {
     }
 }
 
-/// At its bound of handles an instance ends that asks for one more; the others keep theirs.
+/// At the bound of handles an instance that requests one more ends; the others keep theirs.
 #[test]
 fn the_handles_of_all_instances_of_a_tenant_are_counted_together() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -238,7 +238,7 @@ fn the_handles_of_all_instances_of_a_tenant_are_counted_together() {
     assert_eq!(line.field("value"), Some("70"), "{line}");
     other.send("read public/file\n");
     other.expect("x\n");
-    // What has ended is given back.
+    // The handles of the instance that has ended are released.
     drop(one);
     let begun = Instant::now();
     loop {

@@ -1,5 +1,5 @@
-//! Guests that try everything: the host lives, what they took comes back, their neighbour is served, and the log says what
-//! happened. How little the neighbour's echo is delayed is measured by `cargo xtask perf hostile`.
+//! Guests that try everything: the host survives, their resources are released, their neighbour is served, and the log reports
+//! what happened. `cargo xtask perf hostile` measures the delay of the neighbour's echo.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,16 +14,16 @@ use sandloop_tests::hostile::wat::{self, Pieces};
 use sandloop_tests::hostile::{crowds, long_calls};
 use sandloop_tests::{Config, Host, PATIENCE, Plugin, process, sandloop, workspace};
 
-/// What the neighbour gets beside an attack, at least.
+/// The least number of echoes of the neighbour beside an attack.
 const ECHOES: u32 = 400;
-/// How long an attack goes on, at least.
+/// The shortest duration of an attack.
 const LASTS: Duration = Duration::from_millis(300);
 /// Attackers at once.
 const ATTACKERS: usize = 2;
-/// What an attack may leave behind of memory: sandboxes that are kept for the next, and what the heap has in small blocks.
+/// The memory that an attack may leave behind: sandboxes that are kept for the next, and small blocks of the heap.
 const MEMORY_LEFT_MAX: u64 = 48 << 20;
 
-/// Each attack on a host of its own, beside an echo of somebody else.
+/// Each attack on a host of its own, beside another tenant's echo.
 fn withstand(attacks: Vec<Attack>) {
     for attack in attacks {
         withstand_one(&attack);
@@ -36,7 +36,7 @@ fn withstand_one(one: &Attack) {
     echo.expect_echo("before");
     let (files, address) = (descriptors(&host), host.address("hostile"));
     if let Peers::LeaveTogether(_) | Peers::ReadTogether(_) = one.peers {
-        // What a crowd has had once stays with the host for the next one.
+        // Memory of a crowd stays with the host for the next one.
         thread::scope(|scope| {
             (0..ATTACKERS).for_each(|_| {
                 scope.spawn(|| attack_for(&address, one.peers, ANSWER_MAX * 10));
@@ -64,7 +64,7 @@ fn withstand_one(one: &Attack) {
         waited.unwrap_or_else(|left| panic!("{}: {left}", one.name));
     };
     wait_until_it_is_over();
-    // On a busy machine its peers may have left before it did what it is here for.
+    // On a busy machine its peers may have left before the attack took effect.
     let (begun, mut answer_max) = (Instant::now(), ANSWER_MAX);
     while !is_told(&host, one) && begun.elapsed() < PATIENCE {
         attack_for(&address, one.peers, answer_max);
@@ -81,7 +81,7 @@ fn withstand_one(one: &Attack) {
     println!("{:<40} {times:>4} attacks, {:>3} MiB left", one.name, left >> 20);
 }
 
-/// Whether the log has what it must say of the attack.
+/// Whether the log has the expected line about the attack.
 fn is_told(host: &Host, attack: &Attack) -> bool {
     attack.told.is_none_or(|told| host.log().iter().any(|line| line.0.contains(told)))
 }
@@ -121,7 +121,7 @@ fn crowds_that_do_the_same_at_once() {
     withstand(crowds::all());
 }
 
-/// As many as were promised, each under a name of its own.
+/// As many as documented, each under its own name.
 #[test]
 fn there_are_enough_attacks() {
     let mut names: Vec<String> = attacks::all().into_iter().map(|attack| attack.name).collect();
@@ -132,7 +132,7 @@ fn there_are_enough_attacks() {
     assert!(100 <= count, "{count} attacks");
 }
 
-/// What cannot have an instance stops the start, with words, and soon.
+/// A component that cannot be instantiated stops the start, with a message, and soon.
 #[test]
 fn what_cannot_be_instantiated_is_refused_at_the_start() {
     let start = |body: &str| format!("(func $s {body}) (start $s)");

@@ -1,5 +1,5 @@
-//! Each function, queue and behaviour of a peer, with each resource that it may use up: the host lives, its neighbour is
-//! served, and descriptors and memory come back.
+//! Each function, queue and behaviour of a peer, with each resource that it may use up: the host survives, its neighbour is
+//! served, and descriptors and memory are released.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -12,15 +12,15 @@ use sandloop_tests::{Config, Host, Listen, Plugin, process};
 
 /// Hosts that are attacked side by side.
 const HOSTS: usize = 3;
-/// Peers of one pair that come at once.
+/// Peers of one pair at once.
 const ATTACKERS: usize = 2;
-/// As long as a peer waits for an answer.
+/// How long a peer waits for an answer.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
-/// What all the attacks may leave behind of a host's memory. Measured beside other tests: 26 to 149 MiB, by which of them a host has
-/// met; the soak holds a run that goes on to what it has had.
+/// The memory of a host that all attacks may leave behind. Measured beside other tests: 26 to 149 MiB, depending on the attacks
+/// that a host got; the soak compares a longer run with itself.
 const MEMORY_LEFT_MAX: u64 = 256 << 20;
 
-/// As many as were promised, each under a name of its own.
+/// As many as documented, each under its own name.
 #[test]
 fn there_are_enough_pairs() {
     let all = pairs::all();
@@ -39,7 +39,7 @@ fn every_pair_of_a_function_and_a_resource_is_withstood() {
     });
 }
 
-/// Takes one after the other, until none is left.
+/// Takes one pair after the other, until none is left.
 fn withstand(left: &Mutex<Vec<Pair>>) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let config = Config::new().plugin(Plugin::new("echo")).listen(Listen::tcp("echo"));

@@ -1,4 +1,4 @@
-//! A stop while guests try everything, with nothing that ends their handlers: the host is gone at its `stop_deadline`.
+//! A stop while guests try everything, with no bound that ends their handlers: the host has ended at its `stop_deadline`.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,10 +14,10 @@ use sandloop_tests::{Config, PATIENCE};
 const HOSTS: usize = 4;
 /// Attackers of each at once.
 const ATTACKERS: u32 = 2;
-/// What a stop may take.
+/// The longest stop.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// How late its end may be on a machine that has other work. Nothing of the attacks ends by itself in that time; how exactly the
-/// steps keep the deadline is looked at where the clock stands still: `all_steps_together_have_the_deadline`.
+/// How late its end may be on a busy machine. No attack ends by itself in that time; `all_steps_together_have_the_deadline`
+/// checks the steps of the stop exactly, with a clock that stands still.
 const LATE_MAX: Duration = Duration::from_secs(15);
 
 #[test]

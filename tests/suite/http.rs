@@ -23,17 +23,17 @@ fn serving(plugin: &str, isolation: Isolation) -> Host {
     Host::start(&Config::serving(Plugin::new(plugin).isolation(isolation)))
 }
 
-/// Everything that comes back for these bytes, sent with the end of the stream behind them.
+/// The answers to these bytes, which are sent with the end of the stream behind them.
 #[track_caller]
 fn exchange(host: &Host, plugin: &str, bytes: &[u8]) -> String {
     let mut peer = host.connect(plugin);
-    // Who is refused early is not read from to the end.
+    // After an early refusal the rest is not read.
     peer.try_send(bytes);
     peer.try_finish();
     without_dates(&peer.rest())
 }
 
-/// As text; each answer must have its date, which is left out.
+/// As text; each answer must have its date, which is removed.
 #[track_caller]
 pub(crate) fn without_dates(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
@@ -57,13 +57,13 @@ fn every_request_of_the_corpus_is_answered_or_refused(isolation: Isolation) {
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// The status that an answer begins with.
+/// The status of an answer.
 pub(crate) fn status(answer: &str) -> Option<&str> {
     let code = answer.get(..3)?;
     code.bytes().all(|byte| byte.is_ascii_digit()).then_some(code)
 }
 
-/// What `http-hello` answers to what the codec makes of a request.
+/// The answers of `http-hello` to the codec's requests.
 pub(crate) fn statuses_of(transcript: &[String]) -> Vec<&str> {
     let mut statuses = Vec::new();
     let mut methods = VecDeque::new();
@@ -82,7 +82,7 @@ pub(crate) fn statuses_of(transcript: &[String]) -> Vec<&str> {
             code if status(code) == Some(code) => statuses.push(code),
             method => {
                 methods.push_back(method);
-                // Who has nothing to send waits for nothing.
+                // A client without a body waits for nothing.
                 let has_body = [" length=", " chunked"].iter().any(|word| rest.contains(word));
                 if rest.ends_with("expects-continue") && has_body {
                     statuses.push("100");
@@ -208,7 +208,7 @@ fn the_next_request_may_come_in_any_pieces(isolation: Isolation) {
     }
 }
 
-/// Otherwise each answer would be taken for the one to the request before.
+/// Otherwise each answer would be taken for that of the previous request.
 fn an_interim_status_is_no_answer(isolation: Isolation) {
     let host = serving("http_forms", isolation);
     for code in [100, 101, 102, 103, 199] {
@@ -241,7 +241,7 @@ fn a_refused_head_has_no_body(isolation: Isolation) {
     }
 }
 
-/// RFC 9112, 9.6: whatever the client still sends when the server has said its last.
+/// RFC 9112, 9.6: data that the client still sends after the server's last answer.
 fn the_last_answer_is_read_to_its_end(isolation: Isolation) {
     let host = serving("http_forms", isolation);
     let close = "Host: a\r\nConnection: close\r\n\r\n";
@@ -261,7 +261,7 @@ fn the_last_answer_is_read_to_its_end(isolation: Isolation) {
         {
             let mut peer = host.connect("http_forms");
             peer.send(&request);
-            // It has begun to answer, and has perhaps said its last.
+            // It has begun to answer, and may have sent its last byte.
             assert_eq!(peer.line()[9..12], *begin, "{request}");
             peer.send(&more);
             peer.send("\r\n");
@@ -273,7 +273,7 @@ fn the_last_answer_is_read_to_its_end(isolation: Isolation) {
                 "{request}: {} bytes",
                 rest.len()
             );
-            // For a while it takes more behind its end.
+            // It accepts more behind the end for a limited time.
             peer.try_send(&more);
         }
     }

@@ -24,7 +24,7 @@ each_isolation!(
     a_server_that_refuses_before_it_has_read_is_heard,
 );
 
-/// The guest that fetches, with options, and a peer that says what.
+/// The guest that fetches, with options, and a peer for its commands.
 struct Fetcher {
     host: Host,
     peer: Peer,
@@ -37,14 +37,14 @@ impl Fetcher {
             listen = listen.option(key, value);
         }
         let plugin = Plugin::new("http_fetch").isolation(isolation).may_connect(allowed);
-        // The order of what ends in the same turn is looked at.
+        // The test checks the order of requests that end in the same turn.
         let config = Config::new().host("slice", "\"100ms\"").plugin(plugin).listen(listen);
         let host = Host::start(&config);
         let peer = host.connect("http_fetch");
         Fetcher { host, peer }
     }
 
-    /// Fetches one, and gives the answer.
+    /// Fetches one; returns the answer.
     #[track_caller]
     fn fetch(&mut self, line: &str) -> String {
         self.peer.send(format!("{line}\n"));
@@ -57,7 +57,7 @@ impl Fetcher {
     }
 }
 
-/// What the guest says of a body of so many bytes.
+/// The guest's text for a body of these bytes.
 fn summed(bytes: &[u8]) -> String {
     format!("{} sum={}", bytes.len(), bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>())
 }
@@ -126,7 +126,7 @@ fn limit_error() -> String {
         .to_owned()
 }
 
-/// One that closes each connection after two requests.
+/// nginx closes each connection after two requests.
 fn nginx_closes_and_the_next_request_goes_on(isolation: Isolation) {
     let server =
         "keepalive_requests 2; location / { return 200 \"$connection $connection_requests\"; }";
@@ -181,7 +181,7 @@ fn bodies_go_up_in_every_form(isolation: Isolation) {
     fetcher.check(&format!("PUT http://{address}/early chunks=50000"), &no);
 }
 
-/// A server that answers each connection with these bytes, whatever it is asked, then ends.
+/// A server that answers each connection with these bytes, whatever the request, then ends.
 fn scripted(answers: Vec<Vec<u8>>) -> (String, thread::JoinHandle<()>) {
     let server = Server::tcp();
     let address = server.address().to_owned();
@@ -189,7 +189,7 @@ fn scripted(answers: Vec<Vec<u8>>) -> (String, thread::JoinHandle<()>) {
         for answer in answers {
             let mut peer = server.accept();
             while !["\r", ""].contains(&peer.line().as_str()) {}
-            // A client that has read enough goes.
+            // A client that has read enough closes.
             peer.try_send(answer);
             peer.try_finish();
             peer.expect_closed();
@@ -238,7 +238,7 @@ fn a_misbehaving_server_is_an_error(isolation: Isolation) {
     }
     served.join().expect("every case was asked for");
 
-    // What old servers send is understood.
+    // Answers of old servers are understood.
     let (address, served) = scripted(vec![b"HTTP/1.0 200 Fine\nX: y\n\nhello".to_vec()]);
     let mut fetcher = Fetcher::start(isolation, &[&address], &[]);
     let url = format!("http://{address}/");
@@ -299,7 +299,7 @@ fn a_closed_connection_is_not_the_requests_fault(isolation: Isolation) {
     read_head(&mut first);
     first.send(format!("{ok}a"));
     assert_eq!(fetcher.peer.line(), answer("a"));
-    // The next one comes on the same connection, which ends without an answer: it is asked again.
+    // The next request is sent on the same connection, which ends without an answer: it is sent again.
     ask(&mut fetcher);
     read_head(&mut first);
     drop(first);
@@ -407,7 +407,7 @@ fn a_deaf_address_costs_no_answer(isolation: Isolation) {
     });
 }
 
-/// It reads the head and no more, and says why not.
+/// The client reads the head and no more, and reports the refusal.
 fn a_server_that_refuses_before_it_has_read_is_heard(isolation: Isolation) {
     let server = Server::tcp();
     let mut fetcher = Fetcher::start(isolation, &[server.address()], &[]);

@@ -1,4 +1,4 @@
-//! HTTP as the world's clients speak it: curl, wrk, ab, Python's http.client, Node's http and a browser.
+//! HTTP as common clients speak it: curl, wrk, ab, Python's http.client, Node's http and a browser.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,14 +20,14 @@ each_isolation!(
     node_speaks_with_it,
 );
 
-/// A host and where it serves: `http://127.0.0.1:41234`.
+/// A host and its URL: `http://127.0.0.1:41234`.
 fn serving(plugin: &str, isolation: Isolation) -> (Host, String) {
     let host = Host::start(&Config::serving(Plugin::new(plugin).isolation(isolation)));
     let url = host.address(plugin).replace("tcp://", "http://");
     (host, url)
 }
 
-/// Runs a program, which must end well, and gives what it printed, without the last line's end.
+/// Runs a program, which must succeed; returns its output, without the last line's end.
 #[track_caller]
 fn run(program: &str, arguments: &[&str]) -> String {
     finish_well(Command::new(program), arguments)
@@ -51,7 +51,7 @@ pub fn curl(arguments: &[&str]) -> String {
     )
 }
 
-/// A file with so many bytes.
+/// A file with this number of bytes.
 pub fn file(dir: &TempDir, size: usize) -> (PathBuf, Vec<u8>) {
     let path = dir.path().join(format!("file-{size}"));
     let bytes: Vec<u8> = (0..size).map(|at| (at * 31 % 251) as u8).collect();
@@ -78,10 +78,10 @@ fn curl_gets_every_kind_of_answer(isolation: Isolation) {
     assert_eq!(sized("/status?code=404"), "404 12 ");
     let followed = curl(&["--location", "--write-out", "%{num_redirects}", &at("/redirect")]);
     assert!(followed.starts_with("GET /echo\n") && followed.ends_with('1'), "{followed}");
-    // The second request brings what the first was given.
+    // The second request has the cookies of the first answer.
     let jar = curl(&["--cookie", "", &at("/cookies"), &at("/cookies")]);
     assert!(["one=1\ntwo=2", "two=2\none=1"].contains(&jar.as_str()), "{jar}");
-    // A part is no whole.
+    // A part is not the whole.
     let mut cut = Command::new("curl");
     cut.args(["--disable", "--silent", "--max-time", "20", &at("/cut")]);
     let outcome = finish(cut);
@@ -117,7 +117,7 @@ fn curl_sends_every_kind_of_body(isolation: Isolation) {
     ] {
         assert_eq!(curl(&[&arguments[..], &[&upload]].concat()), counted, "{arguments:?}");
     }
-    // More than any instance may hold.
+    // More than the memory of any instance.
     let (path, bytes) = file(&dir, 40 << 20);
     let sum: u64 = bytes.iter().map(|byte| u64::from(*byte)).sum();
     let counted = format!("{} bytes, sum {sum}, trailer none", 40 << 20);

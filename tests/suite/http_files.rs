@@ -1,4 +1,4 @@
-//! The plugin http-files: a folder over HTTP, asked by curl.
+//! The plugin http-files: a folder over HTTP, requested by curl.
 
 use std::fs::{self, FileTimes};
 use std::os::unix::fs::symlink;
@@ -24,7 +24,7 @@ each_isolation!(
     no_answer_has_the_tag_of_another_file,
 );
 
-/// A page, a script in a folder, a long file, and things that must not be served; the host and its address.
+/// A page, a script in a folder, a long file, and files that must not be served; the host and its address.
 fn serving(isolation: Isolation) -> (Host, String, Vec<u8>) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (long, bytes) = file(&dir, 20_000_000);
@@ -68,7 +68,7 @@ fn files_are_served(isolation: Isolation) {
     // A folder without its slash.
     assert_eq!(status(&[&format!("{url}/sub")]), "302");
     assert_eq!(curl(&["--location", &format!("{url}/sub?a=b")]), "<p>sub</p>");
-    // What is longer than the plugin's memory should hold goes through in pieces.
+    // A file that is longer than the plugin's memory is sent in pieces.
     let copy = host.dir().join("copy");
     curl(&["--output", &copy.display().to_string(), &format!("{url}/long.bin")]);
     assert!(fs::read(&copy).expect("a copy") == bytes, "other bytes");
@@ -139,7 +139,7 @@ fn text_is_compressed_where_it_is_asked_for(isolation: Isolation) {
     let compressed = ["--header", "Accept-Encoding: gzip", &script];
     assert!(size(&compressed) < 1000, "{} bytes", size(&compressed));
     assert_eq!(curl(&["--compressed", &script]), "let x = 1;\n".repeat(1000).trim_end());
-    // Short text and what is no text stay as they are.
+    // Short text and other formats are not compressed.
     assert_eq!(size(&["--header", "Accept-Encoding: gzip", &url]), 12);
     assert_eq!(
         size(&["--header", "Accept-Encoding: gzip", &format!("{url}/long.bin")]),
@@ -161,7 +161,7 @@ fn head(url: &str, fields: &[String]) -> (String, Vec<String>) {
     (status, lines.filter(|line| !line.is_empty()).collect())
 }
 
-/// The fields by which a cache tells representations apart.
+/// The fields by which a cache distinguishes representations.
 fn told_to_caches(fields: &[String]) -> Vec<&String> {
     let names = ["etag:", "vary:", "last-modified:"];
     let is_known =
@@ -176,8 +176,8 @@ fn value<'a>(fields: &'a [String], name: &str) -> Option<&'a str> {
     })
 }
 
-/// RFC 9110, 15.3.7 and 15.4.5: a 304 or a 206 says of the file what the 200 to the same request would say, so that no
-/// cache puts parts of two byte streams together.
+/// RFC 9110, 15.3.7 and 15.4.5: a 304 or a 206 has the same validators of the file as the 200 to the same request, so that no
+/// cache combines parts of two byte streams.
 fn every_answer_has_the_validators_of_the_whole(isolation: Isolation) {
     let (host, url, _) = serving(isolation);
     let plain: &[&str] = &[];
@@ -204,7 +204,7 @@ fn every_answer_has_the_validators_of_the_whole(isolation: Isolation) {
         assert_eq!(value(&whole, "vary"), varies.then_some("Accept-Encoding"), "{whole:?}");
 
         let range = || "Range: bytes=10-11".to_owned();
-        // What is compressed on its way is sent whole. A weak tag is no reason to send a part.
+        // A file that is compressed on its way is sent whole. A weak tag is no reason to send a part.
         let part = if is_compressed { "200" } else { "206" };
         let strong_range = if is_compressed { "412" } else { "206" };
         let beyond = if is_compressed { "200" } else { "416" };
@@ -237,7 +237,7 @@ fn every_answer_has_the_validators_of_the_whole(isolation: Isolation) {
     host.stop();
 }
 
-/// To open a pipe waits for its writer, and a device may do worse: it is as if they were not there.
+/// Opening a pipe waits for its writer, and a device may do worse: both are treated as missing.
 fn what_is_no_file_is_not_opened(isolation: Isolation) {
     let (host, url, _) = serving(isolation);
     let public = host.dir().join("public");
@@ -247,7 +247,7 @@ fn what_is_no_file_is_not_opened(isolation: Isolation) {
     assert!(made.is_ok_and(|status| status.success()), "mkfifo makes pipes");
     symlink("pipe", public.join("link")).expect("a new link");
     let _socket = UnixListener::bind(public.join("socket")).expect("a new socket");
-    // More often than the host has threads for what waits.
+    // More often than the host has threads for blocking calls.
     for path in ["pipe", "pipe.html", "sub/", "link", "socket"].repeat(3) {
         assert_eq!(status(&[&format!("{url}/{path}")]), "404", "{path}");
         assert_eq!(status(&["--head", &format!("{url}/{path}")]), "404", "{path}");
@@ -256,7 +256,7 @@ fn what_is_no_file_is_not_opened(isolation: Isolation) {
     host.stop();
 }
 
-/// More at once than the host has threads for what waits, and another tenant beside them.
+/// More at once than the host has threads for blocking calls, and another tenant beside them.
 fn who_asks_for_pipes_keeps_nobody_from_pages(isolation: Isolation) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let public = dir.path().join("public");
@@ -287,7 +287,7 @@ fn who_asks_for_pipes_keeps_nobody_from_pages(isolation: Isolation) {
     host.stop();
 }
 
-/// A file that is replaced all the time by others of its length, whose bytes say when they were written.
+/// A file that is replaced all the time by others of its length, whose bytes contain their version.
 fn no_answer_has_the_tag_of_another_file(isolation: Isolation) {
     let (host, _, _) = serving(isolation);
     let public = host.dir().join("public");
@@ -311,7 +311,7 @@ fn no_answer_has_the_tag_of_another_file(isolation: Isolation) {
         whole
     });
     println!("{whole} of 300 answers are whole");
-    // Nobody replaces it any more.
+    // It is not replaced any more.
     assert!(asked_for_flip(&host));
 }
 

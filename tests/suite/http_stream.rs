@@ -1,4 +1,4 @@
-//! Long answers, with the default limits: they come whole, others have their turn, and nothing is made that nobody gets.
+//! Long answers, with the default limits: they come whole, others have their turn, and no piece is made without a reader.
 
 use std::fs;
 use std::thread;
@@ -14,7 +14,7 @@ each_isolation!(
     a_head_makes_no_pieces,
 );
 
-/// A host that serves a folder with a small file and a sparse one, which costs no room.
+/// A host that serves a folder with a small file and a sparse one, which needs no disk space.
 fn serving_files(isolation: Isolation, bytes: u64) -> Host {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let public = dir.path().join("public");
@@ -30,7 +30,7 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-/// Reads the head of an answer, which must begin so, and gives the length that it says.
+/// Reads the head of an answer, which must begin with this; returns the length in it.
 #[track_caller]
 fn expect_head(peer: &mut Peer, status: &str) -> u64 {
     assert_eq!(peer.line(), format!("HTTP/1.1 {status}\r"));
@@ -46,7 +46,7 @@ fn expect_head(peer: &mut Peer, status: &str) -> u64 {
     }
 }
 
-/// Nothing ended, and no bound was met.
+/// Stops; no instance has trapped, and no bound was reached.
 #[track_caller]
 fn stop_quietly(host: Host) {
     let outcome = host.stop();
@@ -83,7 +83,7 @@ fn a_download_comes_whole_beside_others(isolation: Isolation) {
         }
         assert!(8 < answers, "{answers} answers beside {bytes} bytes");
     });
-    // The connection is as good as before.
+    // The connection can still be used.
     peer.send(get("/small.txt"));
     expect_head(&mut peer, "200 OK");
     peer.expect("small\n");
@@ -110,7 +110,7 @@ fn a_million_pieces_come_whole(isolation: Isolation) {
     stop_quietly(host);
 }
 
-/// More than an outbox holds, asked for in one piece by a client that has then said all that it has to say.
+/// More than an outbox holds, requested in one piece by a client that then ends its side.
 fn answers_behind_one_another_come_whole(isolation: Isolation) {
     let plugin = Plugin::new("http_forms").isolation(isolation);
     let host = Host::start(&Config::serving(plugin));

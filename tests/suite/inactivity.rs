@@ -1,5 +1,4 @@
-//! The inactivity timeout: T after the last byte, and never before. How punctual it is, is measured by
-//! `cargo xtask perf inactivity`.
+//! The inactivity timeout: T after the last byte, and never before. `cargo xtask perf inactivity` measures how punctual it is.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +22,7 @@ fn every_byte_begins_it_anew(isolation: Isolation) {
     // 0.6 T and 0.9 T are where EventMachine closes at 2 T.
     for part in [60, 90] {
         let begun = Instant::now();
-        // Where this side has overslept, the byte comes too late and says nothing.
+        // If this side has overslept, the byte comes too late and the attempt is repeated.
         while !closes_after_a_byte(&host, TIMEOUT * part / 100) {
             assert!(begun.elapsed() < PATIENCE, "the byte always comes too late");
         }
@@ -32,7 +31,7 @@ fn every_byte_begins_it_anew(isolation: Isolation) {
     assert!(outcome.stdout.lines().all(|line| line == "unbind inactivity-timeout"));
 }
 
-/// Whether a byte that is sent after this time comes before the timeout; then the end is no less than the timeout later.
+/// Whether a byte that is sent after this time comes before the timeout; then the end is no earlier than the timeout later.
 fn closes_after_a_byte(host: &Host, time: Duration) -> bool {
     let mut peer = host.connect("inactivity");
     if !peer.is_silent_for(time) {

@@ -1,4 +1,4 @@
-//! `sandloop inspect`: what a component is, before anybody runs it.
+//! `sandloop inspect`: the properties of a component, before it runs.
 
 use std::fs;
 
@@ -47,7 +47,7 @@ fn another_world_is_said_to_be_refused_and_why() {
     assert_mentions(&outcome, &[&named("handler"), "example:other/thing@1.0.0"]);
 }
 
-/// What tools make for other hosts, each as small as it can be, with words of what to do about it.
+/// Components that tools make for other hosts, each as small as possible, with the texts of the remedy.
 const MADE_FOR_OTHERS: &[(&str, &[&str])] = &[
     // componentize-qjs and jco's QuickJS backend, with their defaults.
     ("(core func (canon task.cancel))", &["--sync", "--backend-qjs-disable-async"]),

@@ -22,7 +22,7 @@ fn a_sandbox_for_the_plugin_is_shared_by_its_connections() {
     assert_eq!(counts(&host), ["1", "2", "3"]);
 }
 
-/// What three connections are told, one after the other but all open.
+/// The counts of three connections, opened one after the other and kept open.
 fn counts(host: &Host) -> Vec<String> {
     let mut open: Vec<Peer> = Vec::new();
     (0..3)

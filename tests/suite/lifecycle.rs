@@ -1,5 +1,4 @@
-//! The program around the connections: what it says before the start stops the start, what it says later
-//! ends it alone.
+//! The program around the connections: an error before the start stops the start, a later one ends only the program.
 
 use sandloop_tests::{Config, Host, Isolation, LogLine, Plugin, component, host, sandloop};
 
@@ -26,7 +25,7 @@ fn a_prepare_that_fails_stops_the_start() {
     }
 }
 
-/// EventMachine keeps a tick that is asked for before `EM.run`; here `start` is the place.
+/// EventMachine keeps a tick that is requested before `EM.run`; here `start` is the place for it.
 #[test]
 fn what_runs_later_is_refused_before_the_start() {
     let plugin = Plugin::new("prepare_asks")
@@ -61,7 +60,7 @@ fn a_host_with_nothing_left_to_do_leaves() {
     assert!(outcome.stderr.contains("it was told to fail at start"), "{}", outcome.stderr);
 }
 
-/// A program that needs more timers than it may have panics, as EventMachine raises.
+/// A program that exceeds its limit of timers panics, as EventMachine raises.
 #[test]
 fn beyond_the_bound_on_timers_a_program_ends() {
     traps_at_start("timers_order", "timers");
@@ -72,7 +71,7 @@ fn beyond_the_bound_on_ticks_a_program_ends() {
     traps_at_start("ticks_order", "ticks");
 }
 
-/// The program traps, says why, and is started again after a while; the echo beside it does not notice.
+/// The program traps, reports why, and is started again after a wait; the echo beside it is not affected.
 #[track_caller]
 fn traps_at_start(guest: &str, limit: &str) {
     let program = Plugin::new(guest).isolation(Isolation::Plugin).prints().limit(limit, "1");
@@ -86,7 +85,7 @@ fn traps_at_start(guest: &str, limit: &str) {
     assert_eq!(line.field("plugin"), Some(guest), "{line}");
     let trapped = |line: &LogLine| line.message().starts_with("trapped");
     host.wait_lines("trapped", 3, trapped);
-    // One attempt after each: what comes after the third is not looked at.
+    // One attempt after each: attempts after the third are ignored.
     let log = host.log();
     let third = log.iter().enumerate().filter(|(_, line)| trapped(line)).nth(2);
     let (end, _) = third.expect("three traps");

@@ -1,5 +1,5 @@
-//! Bounds of what a tenant's connections bring and take in each second, and of what one call may bring. What has a
-//! flood of its own is in `flood.rs`.
+//! Bounds per second of the data and connections of a tenant, and of the data of one call. `flood.rs` has the limits that need
+//! a flood.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn bounded(isolation: Isolation, limits: &str) -> Host {
     Host::start_toml(tempfile::tempdir().expect("a temporary directory"), &toml)
 }
 
-/// A second's worth goes at once, and for each second another one; the neighbour is as quick as ever.
+/// The bytes of one second are transferred at once, and those of each further second later; the neighbour is not delayed.
 #[track_caller]
 fn takes_its_time(host: Host, limit: &str) {
     let (mut peer, mut neighbour) = (host.connect("echo"), host.connect("neighbour"));
@@ -34,8 +34,8 @@ fn takes_its_time(host: Host, limit: &str) {
     neighbour.expect_echo(&bytes);
     let beside = begun.elapsed();
     peer.expect(&bytes);
-    // The last read or write may take more than is left of its second, and the next one waits for that: it comes when
-    // 300,000 bytes are paid for. 100,000 are there at once; the rest takes two seconds, and never less.
+    // The last read or write may take more than is left of its second, and the next one waits for that: it comes when 300,000
+    // bytes are paid for. 100,000 are available at once; the rest takes two seconds, and never less.
     peer.expect_echo("x");
     let took = begun.elapsed();
     assert!(Duration::from_millis(1990) < took, "300,001 bytes took {took:?}");
@@ -55,20 +55,20 @@ fn writing_is_bounded_by_the_second(isolation: Isolation) {
     takes_its_time(bounded(isolation, "write_per_second = 100000"), "write_per_second");
 }
 
-/// Whoever waits for bytes of a second waits for a deadline: the loop wakes a few times a second and not a thousand times,
-/// and the bound counts once, however long it is waited for.
+/// A wait for a rate is a deadline: the loop wakes a few times a second and not a thousand times, and the bound counts once,
+/// however long the wait is.
 #[test]
 fn who_waits_for_a_second_does_not_poll() {
     for limit in ["write_per_second", "read_per_second"] {
         let host = bounded(Isolation::Connection, &format!("{limit} = 4096"));
         let mut peer = host.connect("echo");
         let before = voluntary_switches(host.pid());
-        // A piece each second's worth: what is read at once may overdraw.
+        // Pieces of one second's bytes: a read may overdraw.
         peer.send(vec![b'x'; 4 * 4096]);
         peer.expect(vec![b'x'; 4 * 4096]);
         peer.expect_echo("and what comes then\n");
         let switches = voluntary_switches(host.pid()) - before;
-        // Three seconds and more: eight wake-ups in each, and some for what the sockets, the log and its reader do.
+        // Three seconds and more: eight wake-ups in each, and some for the sockets, the log and its reader.
         assert!(switches < 400, "{limit}: the host woke {switches} times");
         host.signal(Signal::USR1);
         let is_counted = |line: &LogLine| {
@@ -81,8 +81,8 @@ fn who_waits_for_a_second_does_not_poll() {
     }
 }
 
-/// How often the threads of a process have gone to sleep, but the one that measures slices. A loop is carried by one thread
-/// or another.
+/// How often the threads of a process have gone to sleep, except for the one that measures slices. A loop may be carried by
+/// different threads.
 fn voluntary_switches(pid: u32) -> u64 {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let statuses =
@@ -126,7 +126,7 @@ fn a_listener_may_turn_away_what_its_plugin_cannot_take() {
     host.wait_line("what is turned away", told);
     first.expect_echo("still here\n");
     drop(first);
-    // Its place is given back a moment after its end.
+    // Its slot is released a moment after its end.
     let begun = Instant::now();
     let answers =
         || Peer::try_connect(&host.address("echo")).map(|mut peer| peer.answers("again\n"));
@@ -145,8 +145,8 @@ fn lines_in_the_log_are_bounded_by_the_second() {
     let mut peer = host.connect("prints");
     peer.send("flood 1000\n");
     peer.expect("ok\n");
-    // What comes later says how much is missing. On a busy machine some of the flood comes when there is room again, and
-    // the rest is missing in parts.
+    // Later lines have the number of missing ones. On a busy machine some of the flood comes when there is room again, and the
+    // rest is missing in parts.
     let begun = Instant::now();
     let (written, missing) = loop {
         let log = host.log();
@@ -164,7 +164,7 @@ fn lines_in_the_log_are_bounded_by_the_second() {
     host.stop();
 }
 
-/// How many lines a line of the log says were left out.
+/// The number of left-out lines in a line of the log.
 fn left_out(line: &LogLine) -> Option<usize> {
     let told = line.message().starts_with("lines of its plugins were left out");
     told.then(|| line.field("lines").and_then(|count| count.parse().ok()).expect("a number"))

@@ -1,4 +1,4 @@
-//! Listeners that a plugin opens and closes itself, as far as `allow.listen` lets it.
+//! Listeners that a plugin opens and closes itself, as far as `allow.listen` grants it.
 
 use std::net::{TcpListener, UdpSocket};
 
@@ -13,14 +13,14 @@ fn serving(plugin: Plugin) -> Host {
     Host::start(&Config::new().plugin(plugin).listen(listen))
 }
 
-/// Has the guest do something, and tells what it answers.
+/// Has the guest do something; returns its answer.
 #[track_caller]
 fn ask(control: &mut Peer, line: &str) -> String {
     control.send(format!("{line}\n"));
     control.line().trim_end().to_owned()
 }
 
-/// The address of a listener that is opened.
+/// The address of a listener that the guest opens.
 #[track_caller]
 fn start(control: &mut Peer, what: &str) -> String {
     let answer = ask(control, &format!("start {what}"));
@@ -60,7 +60,7 @@ fn its_connections_are_told_as_those_of_the_operator() {
     }
 }
 
-/// The port is free again, and who is connected stays.
+/// The port is free again, and existing connections stay.
 #[test]
 fn what_is_stopped_frees_its_port() {
     let port = free_port();
@@ -77,7 +77,7 @@ fn what_is_stopped_frees_its_port() {
         for _ in 0..2 {
             assert_eq!(ask(&mut control, &format!("stop {round}")), "ok");
         }
-        // The answer came before it is closed, the next one comes after.
+        // The answer is sent before the listener is closed, the next one after it.
         assert_eq!(ask(&mut control, "stop 0"), "ok");
         assert!(Peer::try_connect(&address).is_err());
         peer.expect_echo("still here");
@@ -108,7 +108,7 @@ fn a_listener_ends_with_its_instance() {
     }
 }
 
-/// Each answer, and the line of `plugins.toml` that would allow it.
+/// Each answer, and the line of `plugins.toml` that would grant the call.
 #[test]
 fn what_is_not_listed_is_denied_and_the_line_is_named() {
     let port = free_port();
@@ -135,7 +135,7 @@ fn what_is_not_listed_is_denied_and_the_line_is_named() {
     let line = host.wait_log("denied");
     assert_eq!(line.field("call"), Some("listeners.start-server"));
     assert!(line.0.contains(r#"add \"127.0.0.1:0\" to `listen` under"#), "{line}");
-    // An IPv4 address in the form of IPv6 is what it is.
+    // An IPv4 address in the form of IPv6 is treated as IPv4.
     let mapped = ask(&mut control, &format!("start tcp ::ffff:127.0.0.1 {port} told"));
     assert_eq!(mapped, format!("ok 0 tcp://127.0.0.1:{port}"));
     assert_eq!(ask(&mut control, "count"), "2");
@@ -176,7 +176,7 @@ fn what_the_system_refuses_is_told_apart() {
     assert!(!path.exists(), "the path goes with the listener");
 }
 
-/// As many as `listeners` says, and what is closed makes room. Thousands one after the other leave nothing behind.
+/// As many as `listeners` allows; a closed one makes room. Thousands one after the other leave nothing behind.
 #[test]
 fn thousands_of_calls_are_bounded() {
     let plugin = sockets(Isolation::Plugin, &["127.0.0.1:0"]).limit("listeners", "5");
@@ -205,7 +205,7 @@ fn thousands_of_calls_are_bounded() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// A listener is its reactor's alone: whoever asks on another one is told that it is taken.
+/// A listener belongs to one reactor: on another one the address is in use.
 #[test]
 fn each_reactor_has_its_own() {
     let port = free_port();
@@ -226,7 +226,7 @@ fn each_reactor_has_its_own() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// A UDP listener of a plugin is as the operator's: each peer is a connection, which ends with it.
+/// A UDP listener of a plugin is like the operator's: each peer is a connection, which ends with it.
 #[test]
 fn peers_of_a_udp_listener_are_connections() {
     let host = serving(sockets(Isolation::Plugin, &["udp:127.0.0.1:0"]));
@@ -248,7 +248,7 @@ fn peers_of_a_udp_listener_are_connections() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// A connection of a plugin's to its own listener needs a rule that names exactly that.
+/// A plugin's connection to its own listener needs a rule that names exactly that.
 #[test]
 fn its_own_listener_is_one_of_the_hosts() {
     let plugin = sockets(Isolation::Plugin, &["127.0.0.1:*"]).may_connect(&["127.0.0.1:*"]);
@@ -265,7 +265,7 @@ fn its_own_listener_is_one_of_the_hosts() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// What its connections are told is bounded, whatever it is made of.
+/// The options of its connections are bounded, whatever their number.
 #[test]
 fn options_have_one_bound_however_many_they_are() {
     let plugin = sockets(Isolation::Plugin, &["127.0.0.1:0"]).limit("memory", "\"256MiB\"");
@@ -287,7 +287,7 @@ fn options_have_one_bound_however_many_they_are() {
     }
 }
 
-/// They are not copied for each connection that waits while the plugin does something else.
+/// They are not copied for each connection that waits while the plugin is busy.
 #[test]
 fn connections_that_wait_share_their_options() {
     const WAITING: u64 = 600;
@@ -300,7 +300,7 @@ fn connections_that_wait_share_their_options() {
     let before = process::resident(host.pid());
     control.send("sleep 3000\n");
     let mut peers: Vec<Peer> = (0..WAITING).map(|_| Peer::connect(&address)).collect();
-    // Each is told of behind those before it.
+    // Each is delivered behind the earlier ones.
     let last = peers.last_mut().expect("there are some");
     assert!(last.line().starts_with(&address));
     let grown = process::resident_peak(host.pid()).saturating_sub(before);

@@ -1,4 +1,4 @@
-//! Much at once: timers, messages, deferred work. What it costs in time and memory is measured by `cargo xtask perf load`.
+//! Large numbers at once: timers, messages, deferred work. `cargo xtask perf load` measures their cost in time and memory.
 
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin};
 
@@ -7,7 +7,7 @@ fn ask(peer: &mut Peer, line: &str) -> String {
     peer.line()
 }
 
-/// 10,000 timers armed and cancelled, again and again: what is cancelled gives its place back.
+/// 10,000 timers set and cancelled, repeatedly: a cancelled one releases its slot.
 #[test]
 fn cancelled_timers_leave_nothing() {
     let host = Host::start(&Config::serving(Plugin::new("load")));

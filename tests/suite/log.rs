@@ -1,4 +1,4 @@
-//! What guests print: lines of the log that carry their name and cannot pretend to be anything else.
+//! The output of guests: lines of the log with their name, which cannot imitate other lines.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -95,7 +95,7 @@ fn a_line_may_come_in_pieces(isolation: Isolation) {
 }
 
 each_isolation!(many_lines_are_all_there);
-/// A guest that prints all the time is heard, and does not keep others from being answered.
+/// The output of a guest that prints all the time is complete, and does not delay others.
 fn many_lines_are_all_there(isolation: Isolation) {
     let host = told(isolation, &["flood 2000"]);
     host.wait_log("line 1999");
@@ -181,7 +181,7 @@ fn each_line_is_one_json_object() {
     assert_eq!(trapped["handler"], "hostile_trap");
 }
 
-/// By what systemd says of the stream, which here is a pipe.
+/// By systemd's identification of the stream, which is a pipe here.
 #[test]
 fn the_journal_has_priorities() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -196,7 +196,7 @@ fn the_journal_has_priorities() {
         run.arg("run").current_dir(dir.path()).env_remove("SANDLOOP_LOG").stderr(writer);
         run.env("JOURNAL_STREAM", format!("{}:{inode}", there.dev()));
         let mut host = run.spawn().expect("it runs");
-        // The other end is the host's alone.
+        // The other end belongs to the host alone.
         drop(run);
         let mut lines = BufReader::new(reader).lines().map(|line| line.expect("text"));
         let mut all = Vec::new();

@@ -1,5 +1,5 @@
-//! Whoever reads the log or standard output too slowly: nobody waits for it, nobody but a noisy tenant loses lines, and
-//! what is lost is told.
+//! A reader of the log or of standard output that is too slow: nothing waits for it, only a noisy tenant loses lines, and the
+//! loss is reported.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn noisy_and_quiet(host: &[(&str, &str)], noisy: Plugin) -> String {
     for (key, value) in host {
         config = config.host(key, *value);
     }
-    // Its rate is not what stops it.
+    // Its rate is not the bound here.
     format!("{}\n[tenants.noisy.limits]\nlog_per_second = \"1GiB\"\n", config.to_toml())
 }
 
@@ -31,7 +31,7 @@ fn a_noisy_tenant_costs_the_others_no_line() {
     let mut peer = host.connect("noisy");
     peer.send("flood 30000\n");
     peer.expect("ok\n");
-    // Its part, the common half and the pipe are full by now: it has written three megabytes.
+    // Its share, the common half and the pipe are full by now: it has written three megabytes.
     let mut quiet = host.connect("quiet");
     for _ in 0..100 {
         quiet.send("stdout\n");
@@ -63,7 +63,7 @@ fn is_lost(line: &LogLine) -> bool {
     line.message().starts_with("lines were left out: whoever reads the log is too slow")
 }
 
-/// With one reactor and with two; and it is stopped in time.
+/// With one reactor and with two; the stop is in time.
 #[test]
 fn a_reader_that_stalls_holds_up_nobody() {
     for reactors in ["1", "2"] {
@@ -78,7 +78,7 @@ fn a_reader_that_stalls_holds_up_nobody() {
                 host.connect("echo").expect_echo("still served\n");
             }
             let took = host.stop_unread();
-            // The deadline, and a second for each stream that nobody reads. A busy machine has some more.
+            // The deadline, and a second for each stream that is not read. A busy machine has some more.
             assert!(took < Duration::from_secs(12), "{reactors} reactors: stopped after {took:?}");
         }
     }
@@ -103,11 +103,11 @@ fn what_is_left_out_of_standard_output_is_told() {
     assert_eq!(told.field("limit"), Some("stdout_queue"), "{told}");
     let lost: usize = told.field("bytes").and_then(|it| it.parse().ok()).expect("a number");
     let all: usize = (0..100_000).map(|number| format!("line {number}\n").len()).sum();
-    // What was in the queue at the end is nowhere.
+    // Lines in the queue at the end are lost.
     assert!(read.len() + lost <= all && 0 < lost, "{} and {lost} of {all}", read.len());
 }
 
-/// However many lines a tenant is not allowed, the line that says so comes once a second.
+/// However many lines of a tenant are left out, one line per second reports it.
 #[test]
 fn what_is_left_out_is_told_once_a_second() {
     let config = Config::serving(Plugin::new("prints").limit("cpu_per_event", "\"30s\""));
@@ -126,7 +126,7 @@ fn what_is_left_out_is_told_once_a_second() {
     let outcome = host.stop();
     let lines: Vec<LogLine> = outcome.stderr.lines().map(|it| LogLine(it.to_owned())).collect();
     let told = lines.iter().filter(|line| is_told(line)).count();
-    // The last one is told at the end, whenever that is.
+    // The last one is reported at the end.
     assert!(told as f64 <= seconds + 2.0, "told {told} times in {seconds} s");
     let is_its = |line: &&LogLine| line.field("plugin") == Some("prints");
     let bytes: usize = lines.iter().filter(is_its).map(|line| line.0.len() + 1).sum();

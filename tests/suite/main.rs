@@ -1,5 +1,5 @@
-//! The black-box suite: the real host, real sockets, one file per noun. tests/README.md says how to add a
-//! test, a guest or a case.
+//! The black-box suite: the real host, real sockets, one file per noun. tests/README.md describes how to add a test, a guest or
+//! a case.
 
 /// Makes two tests of one function that takes an [`Isolation`](sandloop_tests::Isolation).
 macro_rules! each_isolation {

@@ -1,10 +1,10 @@
-//! A call whose answer needs an export that the component lacks is told once, with what to export.
+//! A call whose answer needs an export that the component lacks is reported once, with the export to add.
 
 use std::fs;
 
 use sandloop_tests::{component, sandloop};
 
-/// The component without an interface that it exports: under another name of the same length.
+/// The component without an interface that it exports: it is renamed to another name of the same length.
 fn without(name: &str, interface: &str) -> Vec<u8> {
     let mut bytes = fs::read(component(name)).expect("a component");
     let named = format!("sandloop:plugin/{interface}@");
@@ -21,7 +21,7 @@ fn without(name: &str, interface: &str) -> Vec<u8> {
     bytes
 }
 
-/// What the log says when the guest `name`, which lacks `interface`, is sent a line.
+/// The log line about the guest `name`, which lacks `interface`, when it is sent a line.
 fn told(name: &str, interface: &str, keys: &str, listen: &str, transcript: &str) -> String {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).expect("a file");
@@ -58,7 +58,7 @@ fn every_call_that_needs_an_export_names_it() {
         ("tls_starts", "tls-handler", "tls.start-tls", "", gate),
         ("watch", "watch-handler", "watching.watch-file", "", flood("nothing")),
     ] {
-        // It is what the guest `watch` understands; the others do the same whatever comes.
+        // A command of the guest `watch`; the others do the same on any input.
         let transcript =
             if listen.is_empty() { "! stopped\n" } else { "> watch data\n! stopped\n" };
         let said = told(guest, interface, keys, &listen, transcript);

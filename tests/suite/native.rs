@@ -1,4 +1,5 @@
-//! SDKs that have the contract's binary interface written by hand: what each call takes and answers, and what becomes of mistakes.
+//! SDKs that have the contract's binary interface written by hand: arguments and results of each call, and the effects of
+//! mistakes.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -8,8 +9,8 @@ use rustix::process::Signal;
 use sandloop_tests::certificates::Authority;
 use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, Server, sandloop};
 
-/// Makes a test of a function for each SDK, by the component that knows the words; after `near memory`, for the languages whose
-/// mistakes are those of memory.
+/// Makes a test of a function for each SDK, by the component that knows the commands; after `near memory`, for the languages
+/// whose mistakes concern memory.
 macro_rules! each_sdk {
     (near memory: $($check:ident),+ $(,)?) => {
         $(mod $check {
@@ -72,14 +73,14 @@ fn serving(guest: &str) -> Host {
     Host::start_in(dir, &Config::new().plugin(plugin(guest)).listen(listen))
 }
 
-/// What comes back for a word.
+/// The answer to a command.
 #[track_caller]
 fn ask(peer: &mut Peer, word: &str) -> String {
     peer.send(format!("{word}\n"));
     peer.line().trim_end().to_owned()
 }
 
-/// The answers to words, one line each.
+/// The answers to commands, one line each.
 #[track_caller]
 fn expect(peer: &mut Peer, answers: &[(&str, &str)]) {
     for (word, answer) in answers {
@@ -177,7 +178,7 @@ fn datagrams_go_both_ways(guest: &str) {
 fn files_go_out(guest: &str) {
     let host = serving(guest);
     let mut peer = host.connect(guest);
-    // What says that it was taken goes out behind it.
+    // The confirmation is sent behind it.
     expect(&mut peer, &[("file data/file", "abcdefok")]);
     peer.expect("sent ok 6\n");
     expect(&mut peer, &[("part data/file", "bcdok")]);
@@ -195,7 +196,7 @@ fn files_are_watched(guest: &str) {
     peer.expect("ended not-found\n");
     expect(&mut peer, &[("watch data/file", "0")]);
     fs::remove_file(host.dir().join("data/file")).expect("it is there");
-    // It begins a moment after it was asked for: then there is nothing to watch.
+    // The watch begins a moment after the request: then the file may be missing.
     let told = peer.line();
     assert!(["deleted ok", "ended not-found"].contains(&&*told), "{told}");
 }
@@ -225,12 +226,12 @@ fn time_passes(guest: &str) {
     let mut peer = host.connect(guest);
     expect(&mut peer, &[("timer 1", "fired"), ("tick", "fired"), ("zero", "1")]);
     host.wait_line("the words of the refusal", |line| line.message().contains("invalid-argument"));
-    // A periodic timer says when it has come three times, on a channel.
+    // A periodic timer reports its third expiry on a channel.
     expect(
         &mut peer,
         &[("subscribe", "1 1"), ("periodic", "heard three"), ("cancelled", "cancelled")],
     );
-    // One that lives longer than its connection is not called.
+    // A timer that outlives its connection is not called.
     peer.send("timer 100\nquit\n");
     peer.expect_end();
     expect(&mut host.connect(guest), &[("timer 200", "fired")]);
@@ -286,7 +287,7 @@ fn a_session_is_described(guest: &str) {
     assert_eq!(said, "1 0 TLS_AES_256_GCM_SHA384 256 words localhost 0 0");
 }
 
-/// What a peer that comes by TLS is told about its session.
+/// The session data of a peer with TLS.
 fn said_by_openssl(port: &str, words: &[&str]) -> String {
     let command = format!(
         "printf 'session\\nquit\\n' | openssl s_client -quiet -ciphersuites TLS_AES_256_GCM_SHA384 -connect 127.0.0.1:{port} {} 2>/dev/null",
@@ -309,7 +310,7 @@ fn what_is_not_allowed_has_its_code(guest: &str) {
 fn the_last_word_is_said(guest: &str) {
     let host = serving(guest);
     let mut peer = host.connect(guest);
-    // Nothing is lost of what was printed without the end of a line.
+    // Output without a line end is not lost.
     peer.send("print no end\n");
     host.wait_line("what was printed", |line| line.message().starts_with("no end"));
     host.signal(Signal::TERM);
@@ -322,7 +323,7 @@ fn a_mistake_costs_one_message(guest: &str) {
     let zig = guest.starts_with("zig");
     let of = |c: &str, other: &str| if zig { other.to_owned() } else { c.to_owned() };
     let line = format!("calls.{}:", guest.trim_end_matches("_calls"));
-    // What is done, what the log says (Zig's checks say more), and what the backtrace names.
+    // The command, the log line (Zig's checks add text), and the name in the backtrace.
     let table = [
         ("stale", of("sl_send: this connection has ended", "panic: this connection has ended"), ""),
         ("bounds 4", of("", "panic: index out of bounds: index 4, len 4"), &line),
@@ -350,7 +351,7 @@ fn a_mistake_costs_one_message(guest: &str) {
     }
 }
 
-/// The names are the plugin's own; whoever writes another one learns them before anything is served.
+/// The names are the plugin's own; a wrong one is reported before anything is served.
 fn a_handler_that_is_not_there(guest: &str) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     fs::create_dir(dir.path().join("data")).expect("a new folder");
@@ -374,7 +375,7 @@ fn a_line_has_a_bound(guest: &str) {
     host.wait_line("a line that is too long", |line| said(line.message()));
 }
 
-/// A mistake in Go or AssemblyScript, what its line of the log begins with, and its place.
+/// A mistake in Go or AssemblyScript, the beginning of its log line, and its place.
 const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("go_trial", "index", "panic: runtime error: index out of range [3] with length 0", "main.go:"),
     (
@@ -414,7 +415,7 @@ fn a_forgotten_handler_is_asked_for() {
     }
 }
 
-/// What Go's runtime says itself, over several lines.
+/// The text of Go's runtime itself, over several lines.
 const FATAL: &[(&str, &str)] = &[
     ("deadlock", "fatal error: all goroutines are asleep - deadlock!"),
     ("goroutine panics", "panic: in a goroutine"),

@@ -1,5 +1,5 @@
-//! What loopback never does: packets that are late or lost, a cable that is cut or pulled out, small packets. The host and its
-//! peers are in networks of their own; where this process may make none, these tests say so and are skipped.
+//! Conditions that loopback never has: late or lost packets, a cable that is cut or unplugged, small packets. The host and its
+//! peers are in separate networks; if this process may not make any, these tests report that and are skipped.
 
 use std::io::ErrorKind;
 use std::net::UdpSocket;
@@ -16,7 +16,7 @@ use sandloop_tests::{
     Config, Host, Isolation, Listen, LogLine, PATIENCE, Peer, Plugin, component, workspace,
 };
 
-/// What a network has that nobody has made smaller.
+/// The default of a network.
 const MTU: u16 = 1500;
 
 /// A listener of the plugin's in the host's network.
@@ -51,7 +51,7 @@ fn connecting(cable: &Cable, options: &[(&str, &str)]) -> Host {
     start(cable, &Config::new().plugin(plugin))
 }
 
-/// Waits until the host has a connection: its peer has one as soon as its last packet of the handshake is under way, which may
+/// Waits until the host has a connection: its peer has one as soon as it has sent its last packet of the handshake, which may
 /// be lost.
 fn wait_until_accepted(host: &Host) {
     let is_told = |line: &LogLine| line.field("plugin").is_some();
@@ -113,7 +113,7 @@ fn datagrams_arrive_whole_or_not_at_all() {
     cable.lose(200);
     let (mut sent, mut received) = (Vec::new(), 0);
     let mut buffer = vec![0; 1 << 16];
-    // Sizes of one packet and of several: one that misses a part is not there.
+    // Sizes of one packet and of several: a datagram that misses a part is lost.
     for (number, size) in [8, 1000, 4000].into_iter().cycle().take(300).enumerate() {
         sent.push([number.to_le_bytes().as_slice(), &vec![b'x'; size]].concat());
         socket.send(&sent[number]).expect("the network is there");

@@ -1,4 +1,4 @@
-//! The outbox: a peer that does not read is not read either, and nothing is lost or held without end.
+//! The outbox: input of a peer that does not read is not read either, and no data is lost or kept without a bound.
 
 use sandloop_tests::process::resident;
 use sandloop_tests::{Config, Host, Isolation, Peer, Plugin, more_than_the_kernel_holds};
@@ -18,7 +18,7 @@ fn a_peer_that_does_not_read_is_not_read(isolation: Isolation) {
     assert!(sent < MOST, "the host takes everything");
     let grown = resident(host.pid()).saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes are held for a peer that does not read");
-    // Nobody else notices.
+    // Other connections are not affected.
     for _ in 0..20 {
         steady.expect_echo("helo\n");
     }
@@ -63,7 +63,7 @@ fn a_flood_is_told_when_it_has_drained(isolation: Isolation) {
     assert_eq!(host.stop().stdout, expected);
 }
 
-/// Nothing to drain, nothing to tell.
+/// With an empty outbox `drained` is not delivered.
 #[test]
 fn what_the_kernel_takes_at_once_is_not_told() {
     let host = flood(Isolation::Connection, None);
@@ -90,7 +90,7 @@ fn beyond_the_hard_bound_nothing_is_taken(isolation: Isolation) {
         .unwrap_or_else(|| panic!("it printed {printed:?}"));
     // The kernel has some of it.
     assert!(BOUND - 65536 < sent && sent < BOUND + (16 << 20), "{sent} bytes were taken");
-    // What was taken is there, whole, and the connection lives.
+    // Accepted bytes arrive completely, and the connection lives.
     peer.expect(vec![b'x'; sent]);
     host.wait_printed("drained");
     peer.send("3\n");
@@ -98,7 +98,7 @@ fn beyond_the_hard_bound_nothing_is_taken(isolation: Isolation) {
 }
 
 each_isolation!(the_outboxes_of_a_tenant_are_bounded_together);
-/// A peer that does not read takes the room of all; a little is sent to the others all the same.
+/// A peer that does not read uses up the common bound; small answers to others are still sent.
 fn the_outboxes_of_a_tenant_are_bounded_together(isolation: Isolation) {
     let plugin = Plugin::new("outbox_flood").isolation(isolation).prints();
     let config = Config::serving(plugin).to_toml();
@@ -119,7 +119,7 @@ fn the_outboxes_of_a_tenant_are_bounded_together(isolation: Isolation) {
     other.send("1000\n");
     host.wait_printed("sent 1000");
     other.expect_count(1000);
-    // What the stalled one had is given back with its end.
+    // The room of the stalled one is released with its end.
     drop(stalled);
     host.wait_printed_lines(4);
     other.send("65536 65536\n");

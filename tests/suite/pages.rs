@@ -1,4 +1,4 @@
-//! The pages of `docs/languages`: every command in them is run as it stands, in their order, on a folder of its own.
+//! The pages of `docs/languages`: every command in them is run unchanged, in order, in a separate folder.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use sandloop_tests::paths::{binary, workspace};
 
-/// A test for each page, and one that none is left out.
+/// A test for each page, and one that no page is missing.
 macro_rules! pages {
     ($($language:ident),+ $(,)?) => {
         $(#[test]
@@ -43,7 +43,8 @@ fn commands(page: &str) -> Vec<&str> {
     all
 }
 
-/// As a reader would have it who does one command after the other: what is installed already is looked for instead, and what
+/// As a reader would run it, one command after the other: an installed package is looked up instead, and a server continues
+/// beside the next commands.
 /// serves goes on beside what follows.
 fn script(page: &str) -> String {
     let mut script = String::from("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
@@ -71,7 +72,7 @@ fn check(language: &str) {
     let path = std::env::var("PATH").unwrap_or_default();
     let own = binary();
     let own = own.parent().map(Path::display).expect("it stands in a folder");
-    // Compilers are fetched, and compile what their languages bring along.
+    // Compilers are fetched, and compile the libraries of their languages.
     let mut bash = Command::new("timeout");
     bash.args(["600", "bash", "-c"]).arg(script(&page)).current_dir(folder.path());
     let outcome = bash.env("PATH", format!("{own}:{path}")).output().expect("bash runs");

@@ -9,7 +9,7 @@ fn a_listeners_option_is_in_the_answer(isolation: Isolation) {
         .listen(Listen::tcp("pass").option("a", "Goodbye"));
     let host = Host::start(&config);
     let mut peer = host.connect("pass");
-    // The slide's answer ends where the line did: `chomp` takes the end, nothing puts it back.
+    // The slide's answer ends where the line did: `chomp` removes the line end, and it is not added again.
     peer.send("mostly cruel world\r\n");
     peer.expect("Goodbye mostly cruel world");
     peer.finish();

@@ -1,4 +1,4 @@
-//! Peers that misbehave: whatever they do, nothing of them stays behind.
+//! Peers that misbehave: whatever they do, none of their resources stay behind.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,7 +12,7 @@ use sandloop_tests::hostile::drive::{descriptors, wait_descriptors};
 /// What a peer does with its connection.
 type Misbehave = fn(TcpStream) -> std::io::Result<()>;
 
-/// Peers that come to the host.
+/// Peers that connect to the host.
 const PEERS: &[(&str, Misbehave)] = &[
     ("connects and vanishes", |_| Ok(())),
     ("connects and resets", reset),
@@ -43,7 +43,7 @@ const PEERS: &[(&str, Misbehave)] = &[
         SockRef::from(&stream).set_recv_buffer_size(1)?;
         SockRef::from(&stream).set_nonblocking(true)?;
         let mut stream = stream;
-        // As much as the host takes without being read from.
+        // As much as the host accepts without being read.
         while stream.write(&[b'x'; 65536]).is_ok() {}
         Ok(())
     }),
@@ -68,7 +68,7 @@ const PEERS: &[(&str, Misbehave)] = &[
     }),
 ];
 
-/// Servers that the host's guests go to.
+/// Servers that the host's guests connect to.
 const SERVERS: &[(&str, Misbehave)] = &[
     ("lets in and vanishes", |_| Ok(())),
     ("lets in and resets", reset),
@@ -145,7 +145,7 @@ fn nothing_stays_behind(isolation: Isolation) {
             let address = host.address(plugin).replace("tcp://", "");
             for _ in 0..20 {
                 let stream = TcpStream::connect(&address).expect("the host listens");
-                // A host that resets in turn is in its right.
+                // The host may reset it in turn.
                 let _ = misbehave(stream);
             }
             steady.expect_echo("still here\n");
@@ -174,7 +174,7 @@ fn nothing_stays_behind_of_servers(isolation: Isolation) {
         .iter()
         .map(|(_, misbehave)| {
             StubServer::start(|stream| {
-                // A client that ends the connection is in its right.
+                // The client may end the connection.
                 let _ = misbehave(stream);
             })
         })

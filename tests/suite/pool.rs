@@ -1,5 +1,5 @@
-//! What sandboxes take of the host's pool and of the system, by components of every shape: each has all the sandboxes that
-//! the configuration promises, or is refused at the start with the key to change, and nobody pays for another's.
+//! The resources of sandboxes in the host's pool and in the system, by components of every shape: each gets all the sandboxes
+//! that the configuration promises, or is refused at the start with the key to change, and no other plugin pays for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// Sandboxes of the hosts here.
 const INSTANCES: usize = 6;
 
-/// Components that are put into the echo, and how often.
+/// Components that are put into the echo, and their number.
 fn shapes() -> Vec<(&'static str, String, u32)> {
     let made = |module: &str, times: usize| {
         let instances = "(core instance (instantiate $m))".repeat(times);
@@ -56,7 +56,7 @@ fn composed(inner: &str, times: u32) -> (TempDir, PathBuf) {
     (dir, file)
 }
 
-/// Nobody was told to have trapped, and nobody is quarantined.
+/// No trap and no quarantine was logged.
 fn assert_nobody_is_blamed(name: &str, outcome: &Outcome) {
     for words in ["trapped", "quarantined:", "no instance could be made", "no room for one more"] {
         assert!(!outcome.stderr.contains(words), "{name}: {}", outcome.stderr);
@@ -104,7 +104,7 @@ fn a_tenant_with_many_memories_leaves_the_others_theirs() {
     for peer in &mut crowd {
         peer.send("helo\n");
     }
-    // Ten are kept for each, and twenty are for whoever comes first.
+    // Ten are reserved for each, and twenty are first come, first served.
     for peer in &mut crowd[..30] {
         peer.expect("helo\n");
     }
@@ -117,7 +117,7 @@ fn a_tenant_with_many_memories_leaves_the_others_theirs() {
     assert_nobody_is_blamed("two tenants", &host.stop());
 }
 
-/// The folder's `plugins.toml` for its `probe.wasm`, checked.
+/// The result of `check` for the folder's `plugins.toml` with its `probe.wasm`.
 fn check(dir: &Path, sections: &str) -> Outcome {
     let toml = format!(
         "[plugins.probe]\ncomponent = \"probe.wasm\"\n\n[[listen]]\naddress = \"tcp://127.0.0.1:0\"\n\
@@ -146,7 +146,7 @@ fn what_is_too_large_is_refused_with_the_key_to_raise() {
         (made("(table 60000 funcref)", 1), "tables", None),
         (made("(table 30000 funcref) (table 30000 funcref)", 1), "tables", None),
         (made("(table 1 funcref)", 301), "table_count", None),
-        // So many in one component are more than a component may have.
+        // More in one component than a component may have.
         (twice(&made("(func)", 600)), "core_instances", None),
         (made("(memory 65536)", 1), "memory", Some("no plugin may have more than 4GiB")),
         (made("(memory i64 0x1000000000000)", 1), "memory", Some("no plugin may have more")),
@@ -170,7 +170,7 @@ fn what_is_too_large_is_refused_with_the_key_to_raise() {
     }
 }
 
-/// What the engine's words do not say is said by the host's.
+/// The host explains what the engine's message leaves out.
 #[test]
 fn a_start_that_fails_names_what_to_change() {
     let start = |body: &str| format!("(func $s {body}) (start $s)");
@@ -200,7 +200,7 @@ fn more_mappings_than_there_are_are_refused_at_the_start() {
     let inner = "(component (core module $m (memory 1)) INSTANCES)"
         .replace("INSTANCES", &"(core instance (instantiate $m))".repeat(90));
     let (dir, _) = composed(&inner, 1);
-    // More than any system allows by default, and as few as it says afterwards.
+    // More than any system allows by default, and the number that the message names.
     let outcome = check(dir.path(), "[host]\ninstances = 900000\n");
     let error = &outcome.stderr;
     assert_eq!(outcome.code, Some(2), "{error}");
@@ -213,8 +213,8 @@ fn more_mappings_than_there_are_are_refused_at_the_start() {
     assert_eq!(outcome.code, Some(0), "{fits}: {}", outcome.stderr);
 }
 
-/// What is counted is what the system has: a sandbox takes no more mappings than the refusal says, and those of a native guest
-/// exactly as many.
+/// The counted mappings are those of the system: a sandbox takes no more than the refusal counts, and a native guest exactly as
+/// many.
 #[test]
 fn the_mappings_of_a_sandbox_are_those_counted() {
     let parts = |memory: &str| {
@@ -247,9 +247,9 @@ fn the_mappings_of_a_sandbox_are_those_counted() {
             maps.expect("the host runs").lines().count()
         };
         const MORE: usize = 40;
-        // The first ones bring what all have together.
+        // The first ones have the mappings that all share.
         let (few, many) = (mappings_with(10), mappings_with(10 + MORE));
-        // A thread that begins meanwhile, or a piece of heap, is none of theirs.
+        // A thread or a piece of heap that is added meanwhile does not count.
         let each = (many - few + MORE / 2) / MORE;
         assert!(each <= counted, "{inner}: {each} mappings each, {counted} are counted");
         assert!(!is_exact || each == counted, "{inner}: {each} mappings each, of {counted}");
@@ -258,7 +258,7 @@ fn the_mappings_of_a_sandbox_are_those_counted() {
     }
 }
 
-/// Its own memory is what a tenant's new connections wait for, and no trap of its plugins.
+/// At the bound of the tenant's memory new connections wait, and its plugins do not trap.
 #[test]
 fn past_its_tenants_memory_connections_wait() {
     let (dir, file) =
@@ -292,7 +292,7 @@ fn past_its_tenants_memory_connections_wait() {
     assert_nobody_is_blamed("memory", &host.stop());
 }
 
-/// Where the system has little address space the host makes do with it, or says which key to lower.
+/// If the system has little address space the host adapts to it, or names the key to lower.
 #[test]
 fn with_little_address_space_it_starts_or_names_the_key() {
     let (dir, _) = composed("(component)", 1);

@@ -14,7 +14,7 @@ fn serving(isolation: Isolation, reactors: &str) -> Host {
     Host::start(&Config::serving(plugin).host("reactors", reactors))
 }
 
-/// Hears what processes say.
+/// A connection that gets the messages of processes.
 fn listener(host: &Host) -> Peer {
     let mut peer = host.connect("processes");
     assert_eq!(ask(&mut peer, "listen"), "ok");
@@ -37,7 +37,7 @@ fn a_process_gets_its_messages_in_order(isolation: Isolation) {
         let mut hears = listener(&host);
         let mut parent = host.connect("processes");
         parent.send("spawn-and-notify x\n");
-        // Also what it was sent before it was born.
+        // Including messages that were sent before it existed.
         let heard: Vec<String> = (0..3).map(|_| hears.line()).collect();
         assert_eq!(heard, ["born x", "sum 5", "sum 8"]);
         assert!(ask(&mut parent, "spawn y").starts_with("id "));
@@ -80,7 +80,7 @@ fn anyone_of_the_tenant_may_notify(isolation: Isolation) {
         let line = ask(&mut parent, "spawn x");
         assert_eq!(hears.line(), "born x");
         for sum in 1..=20 {
-            // On whichever reactor.
+            // On any reactor.
             let mut other = host.connect("processes");
             other.send(format!("notify-id {} 1\n", id(&line)));
             assert_eq!(hears.line(), format!("sum {sum}"));
@@ -90,7 +90,7 @@ fn anyone_of_the_tenant_may_notify(isolation: Isolation) {
         other.send(format!("kill-id {}\nwhat\n", id(&line)));
         assert_eq!(other.line(), "what?");
         if isolation == Isolation::Connection {
-            // It is not the other's to kill.
+            // Another instance cannot kill it.
             other.send(format!("notify-id {} 1\n", id(&line)));
             assert_eq!(hears.line(), "sum 21");
         }
@@ -150,7 +150,7 @@ fn mailboxes_and_numbers_have_limits() {
     let host = Host::start(&Config::serving(plugin));
     let mut parent = host.connect("processes");
     assert!(ask(&mut parent, "spawn a").starts_with("id "));
-    // 61 fit; a child that is quick takes some out meanwhile.
+    // 61 fit; a quick child takes some out meanwhile.
     let answer = ask(&mut parent, "flood");
     let notified = answer.strip_prefix("notified ").and_then(|count| count.parse().ok());
     assert!(notified.is_some_and(|count: u32| 61 <= count), "{answer}");
@@ -177,8 +177,8 @@ fn another_plugin_needs_a_grant() {
     assert!(remedy.contains("[plugins.one.allow]"), "{denied}");
     host.stop();
 
-    // Within the tenant it speaks on its channels; another tenant's speaks on that one's and hears the one that
-    // spawned it all the same.
+    // Within the tenant it uses its channels; a process of another tenant uses that one's, and still gets messages of the
+    // instance that has spawned it.
     let granted = || named("one").may_spawn(&["other"]);
     for (config, listens_at) in [
         (Config::new().plugin(granted().key("tenant", "\"shared\"")).plugin(other), "one"),

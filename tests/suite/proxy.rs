@@ -12,7 +12,7 @@ use sandloop_tests::nginx::Nginx;
 use sandloop_tests::process::cpu_time;
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, Server};
 
-/// A balancer before these, with more options.
+/// A balancer with these targets and more options.
 fn balancer(targets: &[&str], more: &[(&str, &str)]) -> Host {
     Host::start(&config(targets, more))
 }
@@ -31,7 +31,7 @@ fn config(targets: &[&str], more: &[(&str, &str)]) -> Config {
     Config::new().plugin(plugin).listen(Listen::tcp("proxy"))
 }
 
-/// What curl gets of a path.
+/// The output of curl for a path.
 #[track_caller]
 fn curl(host: &Host, path: &str) -> String {
     let address = host.address("proxy").replace("tcp://", "http://");
@@ -49,7 +49,7 @@ fn named(name: &'static str, listener: TcpListener) -> String {
         for stream in listener.incoming() {
             let mut stream = stream.expect("a connection");
             thread::spawn(move || {
-                // A check goes without a word.
+                // A health check sends nothing.
                 if matches!(stream.read(&mut [0; 64]), Ok(count) if 0 < count) {
                     let _ = stream.write_all(name.as_bytes());
                     let _ = stream.read(&mut [0; 64]);
@@ -80,7 +80,7 @@ fn pages_of_nginx_come_through_it() {
     for _ in 0..6 {
         assert_eq!(curl(&host, "/page.html").as_bytes(), page);
     }
-    // One that has died costs its clients nothing.
+    // The failure of one server does not affect its clients.
     let [first, _second] = servers;
     drop(first);
     for _ in 0..6 {
@@ -119,7 +119,7 @@ fn who_has_least_connections_gets_the_next() {
     let mut names: Vec<u8> = held.iter().map(|(_, name)| *name).collect();
     names.sort_unstable();
     assert_eq!(names, b"aabbcc");
-    // The one whose clients go has the next ones.
+    // The server whose clients leave gets the next ones.
     let (mut gone, name) = held.remove(0);
     gone.finish();
     gone.expect_end();
@@ -193,7 +193,7 @@ fn a_reply_behind_the_clients_end_comes_whole() {
     assert_eq!(server.join().expect("it has ended"), b"request");
 }
 
-/// Neither a client nor a server that stands still costs the host anything.
+/// A client or a server that stands still needs no CPU time of the host.
 #[test]
 fn who_stands_still_costs_no_cpu() {
     let listener = bound();
@@ -223,7 +223,7 @@ fn a_wrong_option_stops_the_start() {
     refused(&[("proxy_protocol", "v3")], "v1 or v2");
 }
 
-/// Many short connections at once, and all that they took is given back.
+/// Many short connections at once; all their resources are released.
 #[test]
 fn a_crowd_is_served_and_leaves_nothing_behind() {
     let targets = ["a", "b"].map(|name| named(name, bound()));

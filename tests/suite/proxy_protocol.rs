@@ -1,4 +1,4 @@
-//! Listeners behind a proxy: connections begin with a header of the PROXY protocol, and the plugin sees the ends that it names.
+//! Listeners behind a proxy: connections begin with a header of the PROXY protocol, and the plugin sees the addresses in it.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -72,7 +72,7 @@ fn each_version_names_the_ends(isolation: Isolation) {
         ] {
             expect_ends(&address, &header, named);
         }
-        // Proxies that speak for themselves: the ends are those of the socket.
+        // Connections of the proxy itself: the addresses are those of the socket.
         for header in [b"PROXY UNKNOWN\r\n".to_vec(), v2(0, 0, &[]), v2(1, 0, &[])] {
             let mut peer = Peer::connect(&address);
             let own = peer.local_address();
@@ -105,7 +105,7 @@ fn a_header_may_be_cut_and_the_guest_is_told_when_it_is_whole(isolation: Isolati
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// Whoever is not in the list is reset, whatever he says; nobody is told of him but the operator.
+/// A peer that is not in the list is reset, whatever its header; only the operator is informed.
 #[test]
 fn a_source_that_is_not_trusted_is_reset() {
     let host = serving(ends(), behind("tcp://127.0.0.1:0", "\"127.0.0.8/30\", \"127.0.0.77\""));
@@ -113,7 +113,7 @@ fn a_source_that_is_not_trusted_is_reset() {
     for source in ["127.0.0.7", "127.0.0.12", "127.0.0.1", "127.0.0.76"] {
         match Peer::try_connect_from(source.parse().expect("an address"), &address) {
             Ok(mut peer) => {
-                // That it comes from 127.0.0.9, which is trusted, is its own word only.
+                // The header claims 127.0.0.9, which is trusted, but that is not verified.
                 peer.try_send(b"PROXY TCP4 127.0.0.9 127.0.0.9 1 2\r\nhelo\n");
                 peer.expect_closed();
             }
@@ -134,7 +134,7 @@ fn a_source_that_is_not_trusted_is_reset() {
     assert_eq!(outcome.stdout, "unbind peer-closed\n".repeat(3));
 }
 
-/// What is wrong is reset with a line of the log, and no guest is told.
+/// A wrong header is reset with a line of the log, and no guest is informed.
 #[test]
 fn a_wrong_header_is_reset_and_told_once() {
     let host = serving(ends(), local().key("proxy_header", "300"));
@@ -155,13 +155,13 @@ fn a_wrong_header_is_reset_and_told_once() {
         peer.expect_closed();
     }
     host.wait_log("reset: its PROXY protocol header is not taken");
-    // Of several in a second one line tells the number.
+    // Of several in a second one line has the number.
     for line in host.log().iter().filter(|line| line.message().starts_with("reset: ")) {
         let of = |(peer, _): &&(String, &str)| Some(peer.as_str()) == line.field("peer");
         let (_, cause) = causes.iter().find(of).unwrap_or_else(|| panic!("of nobody: {line}"));
         assert!(line.field("cause").is_some_and(|it| it.contains(cause)), "{line}");
     }
-    // One that goes without a word is a probe.
+    // A connection that closes without a header is a probe.
     drop(Peer::connect(&address));
     expect_ends(&address, V1, V1_ENDS);
     host.wait_printed("unbind peer-closed");
@@ -238,7 +238,7 @@ fn curl_through_tls_and_without() {
         };
         let outcome = get(&["--haproxy-protocol"]);
         assert!(outcome.stdout.trim_end().ends_with(" 200"), "{scheme}: {outcome:?}");
-        // Without the header it is nobody.
+        // Without the header it is refused.
         assert_ne!(get(&[]).code, Some(0), "{scheme}");
         seen += 1;
     }
@@ -246,7 +246,7 @@ fn curl_through_tls_and_without() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// Halves of headers, nonsense and headers byte by byte: a neighbour is served, and nothing is left of them.
+/// Parts of headers, nonsense and headers byte by byte: a neighbour is served, and nothing is left behind.
 #[test]
 fn a_flood_of_headers_costs_its_own_plugin_only() {
     let plugin = Plugin::new("ends").limit("handshake_deadline", "\"5s\"");
@@ -278,7 +278,7 @@ fn a_flood_of_headers_costs_its_own_plugin_only() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// Where it makes no sense, and where nobody would be trusted.
+/// For sockets where it makes no sense, and without trusted proxies.
 #[test]
 fn a_socket_of_datagrams_has_no_header() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -46,7 +46,7 @@ fn both_ends_go_over_and_both_are_told(isolation: Isolation) {
     client.expect("good day");
     client.finish();
     back.expect_end();
-    // What comes behind the client's end is still the client's.
+    // Data behind the client's end still goes to the client.
     let reply = pattern(5_000_000);
     let sends = thread::spawn({
         let reply = reply.clone();
@@ -66,7 +66,7 @@ fn both_ends_go_over_and_both_are_told(isolation: Isolation) {
     assert_eq!(lines, ["back unbind peer-closed 5000008", "front unbind peer-closed 5"]);
 }
 
-/// EventMachine's order: the target's own end, then its source is told.
+/// EventMachine's order: first the end of the target, then the notice to its source.
 #[test]
 fn the_source_is_told_behind_its_targets_unbind() {
     let server = Server::tcp();
@@ -77,7 +77,7 @@ fn the_source_is_told_behind_its_targets_unbind() {
     back.expect("a");
     back.reset();
     host.wait_printed_lines(2);
-    // Nothing is proxied any more: the rest is told.
+    // Nothing is proxied any more: the guest gets the rest.
     client.send("b");
     host.wait_printed("front receive_data b");
     client.finish();
@@ -90,7 +90,7 @@ fn the_source_is_told_behind_its_targets_unbind() {
     );
 }
 
-/// Where only one is proxied its peer's end is its own, as in EventMachine.
+/// If only one direction is proxied, its peer's end affects only itself, as in EventMachine.
 #[test]
 fn an_end_of_one_way_is_the_sources_own() {
     let server = Server::tcp();
@@ -196,7 +196,7 @@ fn a_peer_of_a_udp_listener_has_no_stream_to_proxy() {
     let address = host.address("proxying");
     let address = address.strip_prefix("udp://").expect("a UDP address");
     socket.send_to(b"x", address).expect("it is sent");
-    // The guest says so with a panic, which the log has.
+    // The guest reports it by a panic, which is in the log.
     host.wait_line("the guest's panic", |line| line.0.contains("unsupported"));
 }
 
@@ -218,7 +218,7 @@ fn a_source_is_read_no_faster_than_its_target_takes(isolation: Isolation) {
     assert!(sent < MOST, "the host takes everything");
     let grown = resident(host.pid()).saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes are held for a peer that does not read");
-    // The other way is as open as before.
+    // The other direction is still open.
     let upload = pattern(1_000_000);
     client.send(&upload);
     back.expect(&upload);
@@ -265,12 +265,12 @@ fn what_is_proxied_counts_for_its_tenant() {
         back
     });
     client.expect(pattern(400 << 10));
-    // One second's worth is there at the beginning.
+    // The bytes of one second are available at the beginning.
     assert!(std::time::Duration::from_millis(2500) < begun.elapsed(), "{:?}", begun.elapsed());
     drop(sends.join().expect("all is sent"));
 }
 
-/// The client has TLS, the server none: the plain bytes go over, and the ends that are said.
+/// The client has TLS, the server does not: the decrypted bytes are proxied, and orderly ends are passed on.
 #[test]
 fn tls_on_one_side_is_plain_on_the_other() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -293,13 +293,13 @@ fn tls_on_one_side_is_plain_on_the_other() {
     let said = ask(&["echo"]);
     assert!(said.ends_with("hello\nunwrapped\n"), "{said}");
     host.wait_printed("front unbind peer-closed 5");
-    // One that goes without a word is no end that would be said to the other side.
+    // An end without `close_notify` is not passed on to the other side.
     assert_eq!(ask(&["big", "bytes=3000000"]), "same\n");
     host.wait_printed("front unbind reset 3000000");
     echo.join().expect("it has ended");
 }
 
-/// Bytes that go round for ever are their own tenant's: its neighbour is served, and the stop is in time.
+/// Bytes that go round for ever count for their own tenant: its neighbour is served, and the stop is in time.
 #[test]
 fn a_ring_harms_nobody() {
     let (echo, address) = echo_server(2);
@@ -318,7 +318,7 @@ fn a_ring_harms_nobody() {
     echo.join().expect("it has ended");
 }
 
-/// Echoes on so many connections, to their ends.
+/// Echoes on this number of connections, to their ends.
 fn echo_server(connections: usize) -> (JoinHandle<()>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("it is bound").to_string();

@@ -1,4 +1,4 @@
-//! Queues: who gets which item, and what becomes of one that nobody got.
+//! Queues: which pop gets which item, and items that no pop has got.
 
 use sandloop_tests::{Config, Host, Isolation, Peer, Plugin};
 
@@ -48,7 +48,7 @@ fn pops_wait_for_items(isolation: Isolation) {
     }
 }
 
-/// EventMachine loses what is left of a batch when a pop's callback pushes.
+/// EventMachine loses the rest of a batch when a pop's callback pushes.
 fn a_push_from_a_pop_loses_nothing(isolation: Isolation) {
     for reactors in ["1", "2"] {
         let host = serving(isolation, reactors);
@@ -99,7 +99,7 @@ fn many_items_keep_their_order() {
     }
 }
 
-/// An item on its way to a sandbox that ends before it has come is for the next.
+/// An item in flight to a sandbox that ends goes to the next pop.
 #[test]
 fn an_item_survives_the_one_it_was_for() {
     for reactors in ["1", "2"] {
@@ -109,7 +109,7 @@ fn an_item_survives_the_one_it_was_for() {
         victim.expect_closed();
         let mut next = host.connect("queues");
         assert_eq!(ask(&mut next, "pop q"), "got for the next");
-        // A pop of one that is gone waits no more.
+        // A pop of an ended instance does not wait any more.
         let mut gone = host.connect("queues");
         gone.send("pop q\n");
         assert_eq!(ask(&mut gone, "size q"), "0 1");

@@ -1,4 +1,4 @@
-//! The broker that other tests need, and pika at it: it starts, keeps what it must, and leaves nothing behind.
+//! The broker of other tests, with pika as its client: it starts, keeps durable data, and leaves nothing behind.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,19 +12,19 @@ use sandloop_tests::pika::{Pika, Refusal};
 use sandloop_tests::rabbitmq::Broker;
 use serde_json::{Value, json};
 
-/// The processes that were started with something of this directory in their environment.
+/// The processes with this directory in their environment.
 fn processes_of(dir: &Path) -> Vec<String> {
     let dir = dir.to_str().expect("a path in UTF-8");
     let processes = fs::read_dir("/proc").expect("a /proc").filter_map(|entry| {
         let path = entry.expect("an entry").path();
-        // A process may end meanwhile, and others' are not ours to read.
+        // A process may end meanwhile, and those of other users cannot be read.
         let environment = fs::read(path.join("environ")).unwrap_or_default();
         String::from_utf8_lossy(&environment).contains(dir).then_some(path)
     });
     processes.map(|path| fs::read_to_string(path.join("stat")).unwrap_or_default()).collect()
 }
 
-/// Waits until there are none: one that was killed is there until the kernel has taken it down.
+/// Waits until there are none: a killed one exists until the kernel has removed it.
 #[track_caller]
 fn wait_none_of(dir: &Path) {
     let end = Instant::now() + PATIENCE;
@@ -59,7 +59,7 @@ fn what_pika_publishes_pika_consumes() {
     assert_eq!(message["redelivered"], false);
     assert_eq!(message["properties"], properties);
 
-    // What was acknowledged does not come again, and what is published in a row comes in that order.
+    // Acknowledged messages do not come again, and messages come in the order of publishing.
     for number in 0..10 {
         publisher.publish("q", &number.to_string());
     }
@@ -172,8 +172,8 @@ fn the_peer_of_the_measurement_counts_every_message() {
 fn nothing_of_it_is_left() {
     let broker = Broker::start();
     let dir = broker.dir().to_owned();
-    // It looks after Erlang's port mapper once a minute, and would start one, which stays. The second answer comes
-    // after it has looked.
+    // It checks for Erlang's port mapper once a minute, and would start one, which stays. The second answer comes after its
+    // check.
     broker.eval("rabbit_epmd_monitor ! check");
     broker.eval("sys:get_state(rabbit_epmd_monitor)");
     let process = format!("{} (", broker.pid());

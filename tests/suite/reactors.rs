@@ -1,4 +1,4 @@
-//! `reactors = N`: N loops, and the kernel deals out the connections.
+//! `reactors = N`: N loops, among which the kernel distributes connections.
 
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin};
 

@@ -1,4 +1,4 @@
-//! The other end of a program's connections: it does what the scenario says, the same to both.
+//! The other end of a program's connections: it does what the scenario says, in the same way for both programs.
 
 use std::fs;
 use std::io::Write as _;
@@ -22,7 +22,7 @@ fn append(path: &Path) {
     file.expect("it is there").write_all(b"more").expect("there is room");
 }
 
-/// Who the program's clients meet, and the clients of its server.
+/// The server of the program's clients, and the clients of its server.
 pub struct OtherEnd {
     server: Option<Server>,
     /// They keep a silent server's queue full.
@@ -31,7 +31,7 @@ pub struct OtherEnd {
     is_unix: bool,
     peers: Vec<Peer>,
     current: usize,
-    /// What it noted, for the trace.
+    /// Its notes for the trace.
     pub noted: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ impl OtherEnd {
         self.is_unix.then(|| Path::join(self.dir.path(), "other.sock"))
     }
 
-    /// Does what the scenario says.
+    /// Plays the scenario.
     pub fn play(&mut self, scenario: &Scenario, program: &impl Program) {
         for line in &scenario.client {
             let (step, rest) = line.split_once(' ').unwrap_or((line, ""));
@@ -83,13 +83,13 @@ impl OtherEnd {
         match step {
             "" => {}
             "connect" => self.add(Peer::connect(&program.address())),
-            // The kernel keeps little for it.
+            // The kernel keeps only a little for it.
             "narrow" => self.add(Peer::connect_narrow(&program.address())),
             "accept" => {
                 let peer = self.server.as_ref().expect("a server").accept();
                 self.add(peer);
             }
-            // The other of two, which is made when it is first asked for.
+            // The other one of two, which is made at its first use.
             "second" if self.peers.len() < 2 => self.add(Peer::connect(&program.address())),
             "second" => self.current = 1,
             "first" => self.current = 0,
@@ -118,7 +118,7 @@ impl OtherEnd {
                 fs::rename(path(from), path(to)).expect("it is there");
             }
             "wait" => program.wait_line(rest),
-            // What the scenario is about is how much later something comes.
+            // The scenario is about the time until something comes.
             "after" => {
                 std::thread::sleep(Duration::from_millis(rest.parse().expect("a number")));
             }

@@ -1,4 +1,4 @@
-//! The two that run a scenario's program.
+//! The two runtimes of a scenario's program.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,11 +9,11 @@ use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, workspace};
 use super::other_end::OtherEnd;
 use super::scenario::Scenario;
 
-/// One that runs.
+/// A running program.
 pub trait Program {
     fn start(scenario: &Scenario, other_end: &OtherEnd) -> Self;
 
-    /// Where it serves.
+    /// The address at which it serves.
     fn address(&self) -> String;
 
     /// Waits until it has printed this line.
@@ -22,11 +22,11 @@ pub trait Program {
     /// The folder that it runs in.
     fn dir(&self) -> &Path;
 
-    /// Waits for its end; what it printed.
+    /// Waits for its end; returns its output.
     fn finish(self) -> Vec<String>;
 }
 
-/// What programs send files of: `data/small`, `data/large`, `data/empty`.
+/// The files that programs send: `data/small`, `data/large`, `data/empty`.
 fn write_files(dir: &Path) {
     let folder = dir.join("data");
     std::fs::create_dir(&folder).expect("a new folder");
@@ -103,7 +103,7 @@ impl Program for EventMachine {
 
     fn finish(mut self) -> Vec<String> {
         let Some(lines) = self.stdout.wait_end() else {
-            // Only what this test has started.
+            // Only processes of this test.
             let _ = self.child.kill();
             panic!("EventMachine does not end:\n{}{}", self.stdout.text(), self.stderr.text());
         };
@@ -140,10 +140,10 @@ impl Program for Sandloop {
             (None, None) => {}
         }
         if scenario.own {
-            // A rule for what listens on this host has to name its port, which nobody knows before.
+            // A rule for the host's own listeners has to have their port, which is not known before.
             plugin = plugin.key("policy", "\"audit\"");
         }
-        // A handler that the machine holds up past its slice goes on later, which is right and not what this is about.
+        // A handler that the machine delays beyond its slice continues later, which is correct and not the subject here.
         let mut config = Config::new().host("slice", "\"100ms\"").plugin(plugin);
         let handler = format!("{:?}", scenario.protocol.as_deref().unwrap_or("scripted"));
         let listen = match scenario.listen.as_deref() {

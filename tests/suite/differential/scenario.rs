@@ -4,7 +4,7 @@ use std::fs;
 
 use sandloop_tests::workspace;
 
-/// Each is a row of the list of what Sandloop does otherwise on purpose (docs/eventmachine.md).
+/// A row of the list of Sandloop's intended differences (docs/eventmachine.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
     /// peer's FIN drops queued output; no half-close → output is still sent; `unbind` after.
@@ -31,7 +31,7 @@ pub enum Difference {
 
 #[derive(Debug)]
 pub struct Differs {
-    /// Which of the list; reading it is the check that it is one.
+    /// The difference; reading it checks that it is in the list.
     pub _difference: Difference,
     pub eventmachine: Vec<String>,
     pub sandloop: Vec<String>,
@@ -42,14 +42,14 @@ pub struct Scenario {
     pub file: std::path::PathBuf,
     /// Whether the program serves, and how: `tcp`, `unix`.
     pub listen: Option<String>,
-    /// What its server speaks: `lines`, `content`, `objects`; bytes if nothing is said.
+    /// The protocol of its server: `lines`, `content`, `objects`; bytes if none is given.
     pub protocol: Option<String>,
-    /// What the program's clients find: `accept`, `refuse`, `silent`, `unix`.
+    /// The server of the program's clients: `accept`, `refuse`, `silent`, `unix`.
     pub serve: Option<String>,
     /// Whether the program opens sockets itself.
     pub own: bool,
     pub program: String,
-    /// What the other end does.
+    /// The steps of the other end.
     pub client: Vec<String>,
     pub differs: Option<Differs>,
 }
