@@ -1,4 +1,4 @@
-//! Reloads: a new configuration is served without a cut, a bad one changes nothing.
+//! Reloads: a new configuration is served without closing connections, a bad one changes nothing.
 
 mod drained;
 mod keys;
@@ -19,7 +19,7 @@ use sandloop_tests::{
 
 each_isolation!(old_connections_keep_their_version_and_new_ones_get_the_new);
 
-/// Asks for the file to be read again, and waits until something came of it.
+/// Requests a reload of the file, and waits for its result.
 fn reload(host: &Host, toml: &str) -> bool {
     fs::write(host.dir().join("plugins.toml"), toml).expect("the folder takes a file");
     let count = || host.log().iter().filter(|line| is_over(line)).count();
@@ -33,7 +33,7 @@ fn is_over(line: &sandloop_tests::LogLine) -> bool {
     line.message().starts_with("reloaded") || line.message().starts_with("reload refused")
 }
 
-/// A plugin that answers with its listener's option `a` before what it was told.
+/// A plugin that answers with its listener's option `a` before its input.
 fn passing(address: &str, isolation: Isolation, a: &str) -> Config {
     Config::new()
         .host("reactors", "2")
@@ -78,14 +78,14 @@ fn start_replaced(address: &str, isolation: Isolation) -> Host {
     Host::start_in(dir, &replaced(address, isolation))
 }
 
-/// Connections talk, byte-checked, while their plugin is replaced: by one that traps, by one that is none, by itself.
+/// Connections send and compare bytes while their plugin is replaced: by one that traps, by an invalid one, by itself.
 #[test]
 fn two_hundred_connections_talk_through_ten_reloads() {
     let address = format!("tcp://{}:7002", own_loopback());
     let host = start_replaced(&address, Isolation::Connection);
     let toml = replaced(&address, Isolation::Connection).to_toml();
     let mut peers: Vec<Peer> = (0..200).map(|_| Peer::connect(&address)).collect();
-    // Accepted, each of them: who waits in the backlog gets the version that accepts him.
+    // Each of them is accepted: one in the backlog would get the version that accepts it.
     peers.iter_mut().for_each(|peer| peer.expect_echo("accepted\n"));
     let mut descriptors_before = 0;
     let mut memory = Vec::new();
@@ -104,7 +104,7 @@ fn two_hundred_connections_talk_through_ten_reloads() {
         });
         assert_eq!(reload(&host, &toml), is_good, "round {round}");
         peers = talking.join().expect("every byte came back");
-        // Nobody is refused, whoever serves now.
+        // No connection is refused, whichever version serves.
         let mut new = Peer::connect(&address);
         new.send("x\n");
         if name == "echo" {
@@ -126,7 +126,7 @@ fn two_hundred_connections_talk_through_ten_reloads() {
     host.stop();
 }
 
-/// A bad file is told as at a start, counted, and everything is as before.
+/// A bad file is reported as at a start, and counted, and everything stays as before.
 #[test]
 fn a_bad_reload_changes_nothing_and_says_where() {
     let address = format!("tcp://{}:7003", own_loopback());
@@ -152,7 +152,7 @@ fn a_bad_reload_changes_nothing_and_says_where() {
     host.stop();
 }
 
-/// Plugins, tenants and listeners come and go; those that stay are not touched.
+/// Plugins, tenants and listeners are added and removed; others are not affected.
 #[test]
 fn plugins_tenants_and_listeners_come_and_go() {
     let own = own_loopback();
@@ -182,7 +182,7 @@ fn plugins_tenants_and_listeners_come_and_go() {
     host.stop();
 }
 
-/// What is left of an earlier version is closed at its deadline.
+/// Connections of an earlier version are closed at its deadline.
 #[test]
 fn what_stays_too_long_is_closed() {
     let address = format!("tcp://{}:7004", own_loopback());
@@ -204,7 +204,7 @@ fn what_stays_too_long_is_closed() {
     }
 }
 
-/// A limit below what is in use takes nothing away; it holds for what comes.
+/// A limit below the current use closes nothing; it applies to new objects.
 #[test]
 fn a_limit_below_what_is_in_use_holds_for_what_comes() {
     let address = format!("tcp://{}:7005", own_loopback());
@@ -226,7 +226,7 @@ fn a_limit_below_what_is_in_use_holds_for_what_comes() {
     host.stop();
 }
 
-/// A program of an earlier version hears that it stops, and the next one begins beside it or after it.
+/// A program of an earlier version is told to stop, and the next one begins beside it or after it.
 #[test]
 fn programs_hand_over() {
     let address = format!("tcp://{}:7007", own_loopback());
@@ -245,10 +245,10 @@ fn programs_hand_over() {
         if handover == "beside" {
             new.expect("helo\n");
         } else {
-            // The old one keeps its place until its last connection has gone.
+            // The old one keeps its slot until its last connection is gone.
             new.expect_nothing_yet();
         }
-        // What the hook of the connection says as its program is told to stop.
+        // The output of the connection's hook when its program is told to stop.
         old.expect("goodbye\n");
         drop(old);
         host.wait_printed("stopped");

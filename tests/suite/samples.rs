@@ -1,5 +1,5 @@
-//! The six samples, which are the templates of `sandloop new`: in every language against the same expectations, over real
-//! sockets. `cargo xtask samples` builds them; their transcripts are the same again on a virtual clock.
+//! The six samples, which are the templates of `sandloop new`: in every language with the same expectations, over real sockets.
+//! `cargo xtask samples` builds them; their transcripts have the same expectations on a virtual clock.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, Server};
 
 use crate::http::{status, statuses_of, without_dates};
 
-/// A module of tests for each language, and one that no folder is left out.
+/// A module of tests for each language, and a test that no folder is missing.
 macro_rules! languages {
     ($($language:ident),+ $(,)?) => {
         $(mod $language {
@@ -42,7 +42,7 @@ macro_rules! languages {
 
 languages!(rust, c, cpp, javascript, python, zig, go, assemblyscript);
 
-/// A program lives in the one way alone.
+/// A program exists in one isolation only.
 fn isolations(sample: &str) -> &'static [Isolation] {
     if sample == "client" {
         &[Isolation::Plugin]
@@ -51,7 +51,7 @@ fn isolations(sample: &str) -> &'static [Isolation] {
     }
 }
 
-/// The component of a sample, which its project says the place of.
+/// The component of a sample, at the path in its project.
 fn sample(language: &str, sample: &str) -> PathBuf {
     let project = workspace().join(format!("target/samples/{language}-{sample}"));
     let file = project.join("plugins.toml");
@@ -62,7 +62,7 @@ fn sample(language: &str, sample: &str) -> PathBuf {
     project.join(component)
 }
 
-/// One of them, as an operator with patience has it: an interpreter's first start takes its time.
+/// One of them, with long deadlines: an interpreter's first start is slow.
 fn plugin(component: &Path, isolation: Isolation) -> Plugin {
     Plugin::named("it", component)
         .isolation(isolation)
@@ -93,7 +93,7 @@ fn echo(component: &Path, isolation: Isolation) {
 fn chat(component: &Path, isolation: Isolation) {
     let host = serve(plugin(component, isolation));
     let [mut one, mut two, mut three] = [(); 3].map(|()| host.connect("it"));
-    // A sandbox that takes its time may be ready after one that was accepted later.
+    // A slow sandbox may be ready after one that was accepted later.
     all_hear(&mut [&mut one, &mut two, &mut three]);
     one.send("in pie");
     two.send("quick\n");
@@ -103,7 +103,7 @@ fn chat(component: &Path, isolation: Isolation) {
     for other in [&mut two, &mut three] {
         other.expect("in pieces\nand two at once\n");
     }
-    // Not to its sender, and to nobody who has gone.
+    // Neither to its sender nor to closed connections.
     drop(two);
     three.send("bye\n");
     one.expect("bye\n");
@@ -111,7 +111,7 @@ fn chat(component: &Path, isolation: Isolation) {
     host.stop();
 }
 
-/// Has each talk until another one hears it, and reads everything that was said meanwhile.
+/// Has each client send until another one gets it, and reads everything that was sent meanwhile.
 fn all_hear(peers: &mut [&mut Peer]) {
     const WHILE: Duration = Duration::from_millis(50);
     for listener in 0..peers.len() {
@@ -155,7 +155,7 @@ fn client(component: &Path, isolation: Isolation) {
     let address = format!("127.0.0.1:{}", server.port());
     let plugin = plugin(component, isolation).option("server", &address);
     let host = Host::start(&Config::new().plugin(plugin.may_connect(&[&address]).may_stop()));
-    // Who ends it without an answer is asked again after a second.
+    // After an end without an answer the client tries again in a second.
     let mut first = server.accept();
     first.expect("hello\n");
     drop(first);
@@ -227,16 +227,16 @@ fn content_comes_back(host: &Host) {
     assert!(without_dates(&peer.rest()) == expected, "something else came back");
 }
 
-/// What the answers to a case of the codec's corpus are, where they are others than the codec would have them.
+/// The answers to a case of the codec's corpus, if they differ from the codec's.
 fn differs(host: &Host, case: &Case) -> Option<String> {
-    // What stands behind the size of a chunk means nothing to anybody: who passes over it understands the message as well.
+    // The extensions of a chunk have no meaning: a server that skips them understands the message as well.
     let of_extensions =
         ["an extension with", "nothing behind a semicolon", "a name that is no token"];
     if of_extensions.iter().any(|words| case.name.contains(words)) {
         return None;
     }
     let mut peer = host.connect("it");
-    // Who is refused early is not read from to the end.
+    // After an early refusal the rest is not read.
     peer.try_send(&case.bytes);
     peer.try_finish();
     let answers = without_dates(&peer.rest());
@@ -245,7 +245,7 @@ fn differs(host: &Host, case: &Case) -> Option<String> {
     (came != expected).then(|| format!("{}: {expected:?} and not {answers:?}", case.name))
 }
 
-/// Whatever a sample says to a request that it takes.
+/// The answer of a sample to a valid request.
 fn answered(status: &str) -> &str {
     if matches!(status, "404" | "405") { "200" } else { status }
 }

@@ -1,4 +1,4 @@
-//! What the host does to a guest that misbehaves, and what its neighbours notice of it: nothing.
+//! The host's treatment of a guest that misbehaves, without an effect on its neighbours.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,7 +65,7 @@ fn a_tenants_memory_is_shared_by_its_plugins_only() {
     }
     let line = host.wait_log("trapped");
     assert_eq!(line.field("limit"), Some("tenant memory"), "{line}");
-    // A sandbox of a megabyte for each connection: some fit, the next wait, and the host goes on.
+    // A sandbox of a megabyte for each connection: some fit, the next wait, and the host continues.
     let open: Vec<Peer> = (0..20).map(|_| host.connect("greedy")).collect();
     let full = host.wait_log("at its limit: not accepting for now");
     assert_eq!(full.field("limit"), Some("tenant memory"), "{full}");
@@ -99,7 +99,7 @@ fn a_loop_costs_its_own_connections(callback: &str, isolation: Isolation) {
 #[track_caller]
 fn misbehaves_in(callback: &str, plugin: Plugin, isolation: Isolation) {
     let name = plugin.name().to_owned();
-    // A small outbox is soon full, and soon drained.
+    // A small outbox is full soon, and drained soon.
     let plugin = plugin.isolation(isolation).limit("outbox_max", "\"1MiB\"").prints();
     let server = Server::tcp();
     let plugin = plugin.may_connect(&[server.address()]);
@@ -123,20 +123,20 @@ fn misbehaves_in(callback: &str, plugin: Plugin, isolation: Isolation) {
         let mut victim = Peer::connect_narrow(&host.address(&name));
         victim.try_send("now\n");
         if callback == "drained" {
-            // What is read before the outbox is full never gets there: on a busy machine that may be all of it.
+            // Data that is read before the outbox is full does not get there: on a busy machine that may be all of it.
             let printed = host.wait_printed_lines(traps);
             assert_eq!(printed, vec!["outbox-full"; traps]);
         }
         while_answered(&mut steady, || victim.expect_closed());
-        // The next one comes when this is over, or it would go with it.
+        // The next one comes when this is over; otherwise it would end with it.
         let lines = host.wait_lines("a trap", traps, |line| line.level() == "ERROR");
         assert_trap_line(&lines[traps - 1], &name, &event);
     }
     host.stop();
 }
 
-/// Provokes the plugin on one connection while an echo beside it is asked all the time; gives the line
-/// of the log that says what happened.
+/// Provokes the plugin on one connection while an echo beside it is requested all the time; returns the line of the log about
+/// it.
 #[track_caller]
 fn costs_its_own_connections(
     plugin: Plugin,
@@ -154,7 +154,7 @@ fn costs_its_own_connections(
     steady.expect_echo("helo\n");
     let mut sibling = host.connect(name);
     let mut victim = host.connect(name);
-    // Both are served before anything goes wrong.
+    // Both are served before the provocation.
     steady.expect_echo("helo\n");
 
     while_answered(&mut steady, || {
@@ -165,12 +165,12 @@ fn costs_its_own_connections(
     let line = host.wait_line("a trap", |line| line.level() == "ERROR");
     assert_trap_line(&line, name, event);
     match isolation {
-        // A sandbox of its own: it has not noticed.
+        // It has its own sandbox, and is not affected.
         Isolation::Connection => sibling.expect_nothing_yet(),
-        // The same sandbox: it went with it.
+        // It shares the sandbox, and ends with it.
         Isolation::Plugin => sibling.expect_closed(),
     }
-    // The next one gets a fresh sandbox, and may do the same.
+    // The next one gets a new sandbox, and may do the same.
     let mut next = host.connect(name);
     next.send("now\n");
     next.expect_closed();
@@ -180,13 +180,13 @@ fn costs_its_own_connections(
     line
 }
 
-/// Does something while an echo is asked all the time, and is answered.
+/// Does something while an echo is requested all the time, and is answered.
 #[track_caller]
 fn while_answered(steady: &mut Peer, something: impl FnOnce() + Send) {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let doing = scope.spawn(|| {
-            // Also where it fails, or nobody would hear of it.
+            // Also set if it fails; otherwise the loop would never end.
             let _over = OnDrop(&over);
             something();
         });
@@ -199,7 +199,7 @@ fn while_answered(steady: &mut Peer, something: impl FnOnce() + Send) {
     });
 }
 
-/// Is set when it goes.
+/// Sets the flag when it is dropped.
 struct OnDrop<'a>(&'a AtomicBool);
 
 impl Drop for OnDrop<'_> {
@@ -208,13 +208,13 @@ impl Drop for OnDrop<'_> {
     }
 }
 
-/// The operator sees who, where, what and why.
+/// The log line has the plugin, the connection, the event and the cause.
 #[track_caller]
 fn assert_trap_line(line: &LogLine, plugin: &str, event: &str) {
     assert_eq!(line.level(), "ERROR", "{line}");
     assert_eq!(line.field("plugin"), Some(plugin), "{line}");
     assert_eq!(line.field("event"), Some(event), "{line}");
-    // Nobody's connection.
+    // These events have no connection.
     if !["timer-fired", "tick", "message", "popped", "completed"].contains(&event) {
         assert!(line.field("handler").is_some(), "{line}");
         assert!(line.field("connection").is_some_and(|id| id.parse::<u32>().is_ok()), "{line}");
@@ -239,7 +239,7 @@ fn long_work_ends_and_the_echo_beside_it_is_answered(isolation: Isolation) {
     assert!(20 < answered, "{answered} echoes beside {worked:?} of work");
 }
 
-/// Computes for about 300 ms and asks an echo meanwhile: how long the one took, and how often the other was answered.
+/// Computes for about 300 ms and requests an echo meanwhile; returns the duration, and the number of echoes.
 fn work_beside(worker: &mut Peer, steady: &mut Peer) -> (Duration, u32) {
     let begun = Instant::now();
     worker.send("300\n");
@@ -253,7 +253,7 @@ fn work_beside(worker: &mut Peer, steady: &mut Peer) -> (Duration, u32) {
 }
 
 each_isolation!(what_comes_meanwhile_waits_its_turn);
-/// What a peer does while its instance is suspended waits, and is then handled in order.
+/// Input of a peer while its instance is suspended waits, and is then handled in order.
 fn what_comes_meanwhile_waits_its_turn(isolation: Isolation) {
     let plugin = Plugin::new("compute").isolation(isolation);
     let host = Host::start(&Config::serving(plugin));

@@ -1,4 +1,4 @@
-//! Files that the host sends for a guest: their order among bytes, their ends, and what is not reached.
+//! Files that the host sends for a guest: their order among bytes, their ends, and files that are not granted.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -19,7 +19,7 @@ fn pattern(length: usize) -> Vec<u8> {
     (0..length).map(|place| (place / 251 + place % 251) as u8).collect()
 }
 
-/// A folder with a small file, a big one, an empty one, and what leads out of it.
+/// A folder with a small file, a big one, an empty one, and links that lead out of it.
 fn folder() -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let at = |name: &str| dir.path().join(name);
@@ -67,7 +67,7 @@ fn a_file_stands_where_it_was_sent(isolation: Isolation) {
         host.printed(),
         format!("data/big ok {BIG}\ndata/small ok 3\ndata/empty ok 0\ndata/small ok 0\n")
     );
-    // And all of it before a close that waits.
+    // And all of it before a delayed close.
     peer.send("file data/big\nsay end\nclose\nsay late\n");
     peer.expect(&big);
     peer.expect("end\n");
@@ -104,7 +104,7 @@ fn nothing_leads_out_and_what_is_no_file_is_not_opened(isolation: Isolation) {
         told += &format!("{path} {outcome}\n");
         host.wait_printed(&format!("{path} {outcome}"));
     }
-    // Nothing of those that failed was sent, and what stood behind them was.
+    // Nothing of the failed files was sent, and the bytes behind them were.
     peer.send("say end\n");
     peer.expect("01234567890123456789end\n");
     assert_eq!(host.printed(), told);
@@ -130,7 +130,7 @@ fn parts_that_are_not_there_are_no_parts() {
     assert_eq!(host.printed(), "data/small changed\n".repeat(3));
 }
 
-/// What was promised and cannot be kept is the guest's to answer for: what stands behind it waits for that.
+/// The guest is responsible for a file that becomes too short: bytes behind it wait until the guest is informed.
 #[test]
 fn a_file_that_becomes_shorter_is_told_before_anything_follows_it() {
     let dir = folder();
@@ -187,7 +187,7 @@ fn eventmachines_two_ways() {
     );
 }
 
-/// A reader of little costs no memory and no CPU, and gets all of it.
+/// A slow reader costs no memory and no CPU time, and gets the whole file.
 #[test]
 fn a_slow_reader_costs_nothing() {
     let dir = folder();
@@ -206,7 +206,7 @@ fn a_slow_reader_costs_nothing() {
             peer
         })
         .collect();
-    // They read a kibibyte now and then; in between nothing moves.
+    // They read a kibibyte at intervals; in between nothing is sent.
     let mut used = Duration::MAX;
     for _ in 0..5 {
         for reader in &mut readers {
@@ -265,7 +265,7 @@ fn tls_and_the_tenants_rate_hold_for_files() {
     let mut peer = host.connect("send_files");
     peer.send("file data/big\n");
     peer.expect(pattern(BIG));
-    // A second's worth is there at the beginning.
+    // The bytes of one second are available at the beginning.
     assert!(Duration::from_secs(1) < begun.elapsed(), "{:?}", begun.elapsed());
 }
 
@@ -291,7 +291,7 @@ fn a_head_of_a_giant_costs_nothing() {
     assert!(used < Duration::from_millis(50), "{used:?}");
 }
 
-/// Two that ask for files at once over one connection each, and an answer that waits for its turn.
+/// Two clients that request files at once over one connection each, and an answer that waits for its turn.
 #[test]
 fn pipelined_answers_keep_their_order() {
     let plugin = Plugin::new("http-files").allow("read", &["./data"]);
@@ -326,7 +326,7 @@ fn pipelined_answers_keep_their_order() {
     });
 }
 
-/// What was looked at goes out, and nothing else that has its name by then.
+/// The file that was checked is sent, and no other file under its name.
 #[test]
 fn a_file_that_has_become_another_is_not_sent() {
     let host = serving(Isolation::Connection);

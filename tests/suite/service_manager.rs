@@ -1,4 +1,4 @@
-//! What the service manager is told that has started the host, as systemd is: sd_notify(3).
+//! Notifications to the service manager that has started the host, such as systemd: sd_notify(3).
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
@@ -15,7 +15,7 @@ use sandloop_tests::{Config, Host, Listen, LogLine, PATIENCE, Peer, Plugin, sand
 /// The socket of a service manager.
 struct Manager {
     socket: UnixDatagram,
-    /// Its name, as the environment has it.
+    /// Its name for the environment.
     name: String,
 }
 
@@ -43,7 +43,7 @@ impl Manager {
         String::from_utf8_lossy(&bytes[..length]).into_owned()
     }
 
-    /// The next message with this beginning; none with `other` may come before it.
+    /// The next message that begins with this; none with `other` may come before it.
     #[track_caller]
     fn wait(&self, beginning: &str, other: &str) -> String {
         loop {
@@ -55,7 +55,7 @@ impl Manager {
         }
     }
 
-    /// What has come until now.
+    /// The messages so far.
     fn so_far(&self) -> Vec<String> {
         self.socket.set_nonblocking(true).expect("a socket");
         let mut bytes = [0; 1024];
@@ -93,7 +93,7 @@ fn it_is_told_of_start_reload_and_stop_in_their_order() {
         assert_eq!(field(&manager.next(), "EXTEND_TIMEOUT_USEC"), 30_000_000);
         let ready = manager.wait("READY=1", "STOPPING");
         assert_eq!(ready, "READY=1\nSTATUS=serving: plugins: 1, reactors: 1");
-        // Whoever waits for it finds the port open.
+        // The port is open when the notification comes.
         Peer::connect(&format!("unix://{}", path.display())).expect_echo("helo\n");
 
         host.signal(Signal::HUP);
@@ -112,7 +112,7 @@ fn it_is_told_of_start_reload_and_stop_in_their_order() {
     }
 }
 
-/// The next process is the service from then on; the one before drains, and its end is not the service's.
+/// The next process becomes the service; the previous one drains, and its end is not the service's.
 #[test]
 fn an_upgrade_names_the_next_process_and_stops_nothing() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -170,7 +170,7 @@ fn a_start_that_fails_is_never_ready_and_says_why() {
     }
 }
 
-/// Whoever has started the host may have no ear for it.
+/// The manager may not read.
 #[test]
 fn a_manager_that_does_not_listen_changes_nothing() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -203,7 +203,7 @@ fn a_manager_without_room_is_told_later() {
     host.stop();
 }
 
-/// Each thread that could carry a loop is stopped where it stands; the one that talks to the manager is not.
+/// Each thread that could carry a loop is stopped; the one that notifies the manager is not.
 #[test]
 fn a_loop_that_does_not_turn_is_not_alive() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -212,7 +212,7 @@ fn a_loop_that_does_not_turn_is_not_alive() {
     let config = echo().host("reactors", "2").watched();
     let host = Host::start_with(dir, &config, &variables);
     let health = || sandloop(host.dir(), &["health", "plugins.toml"]);
-    // Idle or not, it is told.
+    // It is notified, idle or not.
     (0..2).for_each(|_| drop(manager.wait("WATCHDOG=1", "STOPPING")));
     assert_eq!(health().code, Some(0), "{:?}", health());
 
@@ -222,9 +222,9 @@ fn a_loop_that_does_not_turn_is_not_alive() {
     let told = host.wait_lines("do not turn", before + 1, is_told);
     assert_eq!(told[before].level(), "ERROR");
     assert_eq!(told[before].field("reactors"), Some("[0,"), "{told:?}");
-    // Whatever came before the host knew of it.
+    // Messages from before the host noticed.
     manager.so_far();
-    // It waits for them, longer than the time after which the manager is told again.
+    // It waits for them, longer than the interval of the notifications.
     let outcome = health();
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
     assert!(outcome.stderr.contains("do not turn: 0, 1"), "{outcome:?}");
@@ -237,11 +237,11 @@ fn a_loop_that_does_not_turn_is_not_alive() {
     host.stop();
 }
 
-/// Threads that stand still, as a debugger has them, until this is dropped.
+/// Threads that are stopped by a debugger, until this is dropped.
 struct HeldThreads(Vec<Pid>);
 
 impl HeldThreads {
-    /// Every thread that may carry a loop.
+    /// All threads that may carry a loop.
     fn reactors(process: u32) -> HeldThreads {
         let threads = fs::read_dir(format!("/proc/{process}/task")).expect("the host's threads");
         let mut held = HeldThreads(Vec::new());
@@ -264,7 +264,7 @@ impl HeldThreads {
 impl Drop for HeldThreads {
     fn drop(&mut self) {
         for thread in &self.0 {
-            // It fails only where the host has ended.
+            // It fails only if the host has ended.
             let _ = ptrace::detach(*thread, None);
         }
     }

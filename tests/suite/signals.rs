@@ -1,4 +1,4 @@
-//! Signals at every stage of the start, and signals that whoever starts the host has blocked or ignored.
+//! Signals at every stage of the start, and signals that the parent process has blocked or ignored.
 
 use std::fs;
 use std::fs::File;
@@ -14,10 +14,10 @@ use sandloop_tests::host::command;
 use sandloop_tests::{Config, Listen, Outcome, PATIENCE, Plugin, Running, paths, sandloop};
 use tempfile::TempDir;
 
-/// What ends a start, and the code that says so.
+/// The signals that end a start, and the exit codes.
 const ENDS: [(Signal, i32); 3] = [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129)];
 
-/// A pipe that the host has begun to read. It waits for what never comes while the test holds this.
+/// A pipe that the host has begun to read. It blocks while the test holds this.
 fn wait_for_reader(pipe: &Path) -> File {
     let (opened, arrives) = channel();
     let path = pipe.to_owned();
@@ -30,7 +30,7 @@ fn make_pipe(pipe: &Path) {
     mkfifoat(CWD, pipe, Mode::RUSR | Mode::WUSR).expect("a new pipe");
 }
 
-/// The host with the dispositions of a process that nobody has prepared, whatever the test itself was started with.
+/// The host with the default signal dispositions, whatever those of the test are.
 fn host(dir: &Path, environment: &[&str], arguments: &[&str]) -> Running {
     let mut prepared = Command::new("env");
     let own = command(dir);
@@ -115,7 +115,7 @@ fn the_first_one_ends_the_preparation_of_a_plugin() {
     }
 }
 
-/// Whatever the start is doing at that moment: it ends, by the signal or as a host that has begun to serve.
+/// At any moment of the start the host ends, by the signal or as a host that has begun to serve.
 #[test]
 fn one_at_any_moment_ends_the_host() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -123,13 +123,13 @@ fn one_at_any_moment_ends_the_host() {
     write(&dir, &Config::new().plugin(Plugin::new("echo")).listen(Listen::unix(&path, "echo")));
     for turn in 0..16 {
         let host = host(dir.path(), &[], &["run"]);
-        // Some way into the start, another one each time.
+        // Some time into the start, a different one in each turn.
         for _ in 0..turn * 5000 {
             thread::yield_now();
         }
         host.signal(Signal::TERM);
         let outcome = host.wait();
-        // Before its first line it is the system that ends it.
+        // Before its first line the system ends it.
         let ended = matches!(outcome.code, None | Some(143 | 0));
         assert!(ended, "turn {turn}: {outcome:?}");
         assert!(!path.exists(), "turn {turn}: the path was left behind: {outcome:?}");
@@ -149,7 +149,7 @@ fn those_that_were_blocked_before_the_start_end_it_all_the_same() {
     }
 }
 
-/// As everything under `nohup` does.
+/// As under `nohup`.
 #[test]
 fn a_hang_up_that_is_ignored_before_the_start_does_not_end_it() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -158,7 +158,7 @@ fn a_hang_up_that_is_ignored_before_the_start_does_not_end_it() {
     let host = host(dir.path(), &["--ignore-signal=HUP"], &["check"]);
     let writer = wait_for_reader(&pipe);
     host.signal(Signal::HUP);
-    // The pipe ends, and with it what the host waits for.
+    // The pipe ends, for which the host has waited.
     drop(writer);
     let outcome = host.wait();
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
@@ -178,14 +178,14 @@ fn one_that_asks_for_counters_does_no_harm_to_a_start() {
     assert_eq!(outcome.code, Some(2), "{outcome:?}");
 }
 
-/// A thread that cannot be started is an error with a remedy, whichever of them it is, or the host does without.
+/// A thread that cannot be started is an error with a remedy, or the host works without it.
 #[test]
 fn a_machine_without_threads_is_told_or_enough() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let plugin = Plugin::new("echo").may_connect(&["example.com:80"]);
     let config = Config::serving(plugin).host("reactors", "2").host("compile_cache", "\"./cache\"");
     write(&dir, &config);
-    // Compiling is a process's own; what is asked here is which threads the host needs.
+    // Compiling uses separate processes; the test is about the threads of the host.
     let compiled = sandloop(dir.path(), &["compile"]);
     assert_eq!(compiled.code, Some(0), "{compiled:?}");
     let mut serves = false;
@@ -229,7 +229,7 @@ fn stop_child_of(pid: u32) {
     sandloop_tests::process::signal(child, Signal::TERM);
 }
 
-/// Waits until a host has begun to compile: a process of its own does that.
+/// Waits until a host has begun to compile, in a separate process.
 fn wait_for_compiler(pid: u32) {
     let has_child = || {
         let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it still runs");
@@ -243,7 +243,7 @@ fn wait_for_compiler(pid: u32) {
     }
 }
 
-/// A component of one core module with much code in it.
+/// A component of one core module with much code.
 fn takes_long_to_compile() -> Vec<u8> {
     let step = "(local.set 0 (i32.add (i32.mul (local.get 0) (local.get 1)) (i32.const 7)))
          (if (local.get 0) (then (local.set 1 (i32.xor (local.get 0) (i32.const 3)))))\n";

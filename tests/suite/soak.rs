@@ -1,8 +1,7 @@
-//! Random mixtures of hostile guests beside a tenant that behaves, and a guest that makes random calls: nothing is lost,
-//! and memory and descriptors stay where they are.
+//! Random mixtures of hostile guests beside a tenant that behaves, and a guest that makes random calls: nothing is lost, and
+//! memory and descriptors do not grow.
 //!
-//! Seconds in CI, and the same mixture each time; `cargo xtask soak MINUTES` goes on for as long as one likes, each time with
-//! another one.
+//! Seconds in CI, and the same mixture each time; `cargo xtask soak MINUTES` runs for any time, each time with another mixture.
 
 mod upgrades;
 
@@ -21,13 +20,13 @@ use sandloop_tests::hostile::drive::{
 };
 use sandloop_tests::hostile::pairs;
 
-/// `SOAK_SECONDS`, or else this many.
+/// `SOAK_SECONDS`, or this number.
 fn duration(seconds: u64) -> Duration {
     let given = std::env::var("SOAK_SECONDS").ok().and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(given.unwrap_or(seconds))
 }
 
-/// Echoes of the tenant that behaves, checked byte for byte, until the time is up; resident memory now and then.
+/// Echoes of the tenant that behaves, checked byte for byte, until the time is up; returns samples of resident memory.
 fn behave(host: &Host, echo: &mut Peer, noise: &mut Noise, time: Duration) -> Vec<u64> {
     let begun = Instant::now();
     let (mut memory, mut echoes) = (Vec::new(), 0_u64);
@@ -44,12 +43,12 @@ fn behave(host: &Host, echo: &mut Peer, noise: &mut Noise, time: Duration) -> Ve
     memory
 }
 
-/// What the host comes to when every kind of attack has been met: measured, 150 to 165 MiB after 10 to 20 seconds, and 225 MiB
+/// The memory of the host when every kind of attack has occurred: measured, 150 to 165 MiB after 10 to 20 seconds, and 225 MiB
 /// once for a moment. A run that ends in its first minute is compared with this.
 const WARM: u64 = 320 << 20;
 const WARM_AFTER_SECONDS: usize = 60;
 
-/// The most of the last third is not above the most of the others, once the host is warm: what grows for ever grows then, too.
+/// The maximum of the last third is not above that of the rest, once the host is warm: a leak would grow then, too.
 #[track_caller]
 fn assert_flat(memory: &[u64]) {
     let (before, after) = memory.split_at(memory.len() * 2 / 3);
@@ -104,8 +103,9 @@ fn hostile_mixture(noise: &mut Noise) {
     assert_flat(&memory);
 }
 
-/// How long nothing may go while all that the pairs' guest has go on by turns: 16 connections, of which each may have a hundred
-/// lines left, with 100 ms for each line. That is 160 s of a core, of which this tenant has a share, and the machine may be busy.
+/// How long nothing may be released while all calls of the pairs' guest continue in turns: 16 connections, each of which may
+/// have a hundred lines left, with 100 ms for each line. That is 160 s of a core, of which this tenant has a share, and the
+/// machine may be busy.
 const ALL_AT_ONCE: Duration = Duration::from_secs(600);
 
 #[test]
@@ -113,7 +113,7 @@ fn random_pairs_beside_one_who_behaves() {
     fuzz::once(7, random_pairs);
 }
 
-/// Several peers at once, each with a pair that is drawn: any function of the contract, any resource, any behaviour.
+/// Several peers at once, each with a random pair: any function of the contract, any resource, any behaviour.
 fn random_pairs(noise: &mut Noise) {
     const PEERS: usize = 4;
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -144,7 +144,7 @@ fn random_pairs(noise: &mut Noise) {
         .unwrap_or_else(|left| panic!("{left}"));
     let left = process::threads(host.pid());
     println!("{threads} threads, then {left}");
-    // Those that wait for the next handler that sleeps or computes for long are kept.
+    // Threads that wait for the next handler that sleeps or computes for long are kept.
     assert!(left < threads + 32, "{threads} threads became {left}");
     let written: usize = host.log().iter().map(|line| line.0.len() + 1).sum();
     let allowed = (2 << 20) * (duration(10).as_secs() as usize + 10);

@@ -1,4 +1,4 @@
-//! What the system does for a connection besides, and connecting from an address.
+//! Socket options that a plugin can set, and connecting from an address.
 
 use std::net::TcpListener;
 

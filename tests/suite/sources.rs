@@ -1,4 +1,5 @@
-//! Components from elsewhere, with programs of others: Debian's `docker-registry` serves them, `minisign` signs and checks them.
+//! Components from other sources, with independent programs: Debian's `docker-registry` serves them, `minisign` signs and
+//! checks them.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +32,7 @@ fn config(source: &str, trust: &str) -> String {
 
 const TRUST: &str = "trust = [\"release.pub\"]";
 
-/// Fetched ahead of the start, and then served without the registry.
+/// The component is fetched before the start, and then served without the registry.
 #[test]
 fn a_registry_serves_both_layouts() {
     let registry = Registry::start();
@@ -54,7 +55,7 @@ fn a_registry_serves_both_layouts() {
     }
 }
 
-/// What stands in the way, told with what to do, before a port opens.
+/// An obstacle is reported with its remedy, before a port opens.
 #[test]
 fn what_a_registry_does_not_have_stops_the_start() {
     let registry = Registry::start();
@@ -77,7 +78,7 @@ fn what_a_registry_does_not_have_stops_the_start() {
     }
 }
 
-/// What the one signs the other believes, and the host too; in a file, and in a registry.
+/// Signatures of either program are accepted by the other, and by the host; in a file, and in a registry.
 #[test]
 fn minisign_and_sandloop_believe_each_other() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -103,7 +104,7 @@ fn minisign_and_sandloop_believe_each_other() {
         assert!(check.stdout.contains(&format!("by {who}")), "{}", check.stdout);
         fs::write(path.join("plugins.toml"), config("echo.wasm", TRUST)).expect("a file");
         assert_eq!(sandloop(path, &["check"]).code, Some(0), "{who}");
-        // One byte more is another component.
+        // One more byte makes another component.
         let mut changed = echo.clone();
         changed.extend([0, 1, 0]);
         fs::write(path.join("echo.wasm"), changed).expect("a file");
@@ -132,7 +133,7 @@ fn minisign_and_sandloop_believe_each_other() {
     host.stop();
 }
 
-/// Keys that cannot sign, each with what to do.
+/// Keys that cannot sign, each with the remedy.
 #[test]
 fn what_cannot_sign_says_why() {
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -1,5 +1,4 @@
-//! What stops the start: each thing that can be wrong is one message, an exit code that says whose
-//! fault it is, and not one open port.
+//! Errors that stop the start: each has one message, an exit code for its cause, and no port is opened.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +17,10 @@ const PLUGIN: i32 = 3;
 /// An address cannot be served.
 const ADDRESS: i32 = 4;
 
-/// A core module: what a compiler gives before it is made a component.
+/// A core module: the output of a compiler before it becomes a component.
 pub(crate) const CORE_MODULE: &str = "(module)";
 
-/// A component for somebody else's host.
+/// A component for another host.
 pub(crate) const OTHER_WORLD: &str = r#"
 (component
   (core module $code (func (export "run")))
@@ -41,7 +40,7 @@ const OTHER_VERSION: &str = r#"
   (export "sandloop:plugin/handler@7.0.0" (instance $thing)))
 "#;
 
-/// A connection that is never told `drained`.
+/// A component without the export for `drained`.
 const MISSING_EXPORT: &str = r#"
 (component
   (core module $code
@@ -237,7 +236,7 @@ fn a_limit_out_of_range() {
     refused_as_in_case("memory-too-small");
 }
 
-/// The other listener of the file comes first and would have been free.
+/// The other listener of the file comes first and would be free.
 #[test]
 fn a_port_in_use() {
     let taken = Server::tcp();
@@ -277,7 +276,7 @@ fn a_unix_path_held_by_a_live_server() {
     );
     assert_eq!(outcome.code, Some(ADDRESS));
     assert_opened_nothing(&dir);
-    // The live server still has its path. The host has knocked to see whether it lives.
+    // The live server still has its path. The host has connected to check that it is alive.
     drop(held.accept());
     let mut client = Peer::connect(&format!("unix://{}", path.display()));
     held.accept().send("still here\n");
@@ -305,7 +304,7 @@ fn a_unix_path_held_by_a_file_that_is_no_socket() {
     assert_eq!(fs::read_to_string(&path).expect("the file is there"), "dear diary");
 }
 
-/// What a crashed host leaves behind is not in the next one's way.
+/// The remains of a crashed host do not prevent the next start.
 #[test]
 fn a_unix_path_left_by_a_dead_server_is_taken_over() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -336,7 +335,7 @@ fn help_is_for_a_person() {
     }
 }
 
-/// What the loader says of a component that does not fit the contract.
+/// The loader's message for a component that does not fit the contract.
 fn not_a_plugin(fault: &str) -> String {
     format!(
         "plugins.toml:2: plugins.echo.component: echo.wasm: not a Sandloop plugin: {fault}; `sandloop \
@@ -344,7 +343,7 @@ fn not_a_plugin(fault: &str) -> String {
     )
 }
 
-/// `run` refuses a case of the configuration in the words that `check` is tested for.
+/// `run` refuses a case of the configuration with the message that `check` is tested for.
 #[track_caller]
 fn refused_as_in_case(case: &str) {
     let case = workspace().join("tests/cases/invalid").join(case);
@@ -368,7 +367,7 @@ fn refused(dir: &TempDir, code: i32, message: &str) {
     assert_eq!(checked, outcome, "check and run disagree");
 }
 
-/// Runs the host under strace, which writes down every port it opens.
+/// Runs the host under strace, which logs every port that it opens.
 fn start(dir: &TempDir) -> Outcome {
     let mut strace = Command::new("strace");
     strace
@@ -388,7 +387,7 @@ fn assert_opened_nothing(dir: &TempDir) {
     assert!(!calls.contains("listen("), "a port was opened:\n{calls}");
 }
 
-/// The line of the file that holds these words, from 1.
+/// The number of the line of the file that contains these words, from 1.
 fn line_of(config: &Config, words: &str) -> usize {
     let toml = config.to_toml();
     1 + toml.lines().position(|line| line.contains(words)).expect("the file says so")
@@ -403,7 +402,7 @@ fn with_toml(toml: &str) -> TempDir {
     dir
 }
 
-/// A component with every name of the contract, and with types of its own.
+/// A component with every name of the contract, and with other types.
 fn with_every_name() -> String {
     let unbind = r#"(export "[method]connection.unbind""#;
     let drained = r#"(export "[method]connection.drained" (func $event)

@@ -10,7 +10,7 @@ use sandloop_tests::paths::{python, workspace};
 use sandloop_tests::{Config, Host, Listen, Peer, Plugin};
 use tempfile::TempDir;
 
-/// A folder with an authority, what it has signed, and what a stranger has.
+/// A folder with an authority, its certificates, and those of a stranger.
 struct Files {
     dir: TempDir,
     authority: Authority,
@@ -89,7 +89,7 @@ impl Files {
         (running, port)
     }
 
-    /// What Python's client prints.
+    /// The output of Python's client.
     fn ask(&self, host: &Host, words: &[&str]) -> String {
         let address = host.address("tls_starts");
         let mut command = script("start_tls.py");
@@ -109,7 +109,7 @@ fn port_of(address: &str) -> &str {
     address.rsplit_once(':').expect("a port").1
 }
 
-/// Has a client made, and gives the line that tells its end.
+/// Has a client made; returns the line about its end.
 fn go(host: &Host, who: &str, words: &str) -> String {
     host.connect("tls_starts").send(format!("who={who} {words}\n"));
     host.wait_printed_start(&format!("{who} unbind"))
@@ -122,7 +122,7 @@ fn told(host: &Host, who: &str) -> Vec<String> {
     of_it.map(str::to_owned).collect()
 }
 
-/// In each version, from each moment on; what is sent before waits.
+/// In each version, from each moment on; data that is sent before waits.
 #[test]
 fn a_client_meets_python() {
     let files = Files::new();
@@ -146,7 +146,7 @@ fn a_client_meets_python() {
             let completed = lines.iter().find(|line| line.starts_with("tls_completed"));
             let completed = completed.expect("it was told");
             assert!(completed.starts_with(&format!("tls_completed {name} TLS_")), "{completed}");
-            // The server's first that the client has.
+            // The first of the server's protocols that the client has.
             assert!(completed.contains(" alpn=two sni=localhost certificates=1 "), "{completed}");
             assert!(lines.contains(&"receive_data \"hello early\\n\"".to_owned()), "{lines:?}");
             let seen = server.wait().stdout;
@@ -155,7 +155,7 @@ fn a_client_meets_python() {
     }
 }
 
-/// Who is not who was asked for is not spoken to, and `unbind` says why.
+/// A server with the wrong identity gets no data, and `unbind` has the reason.
 #[test]
 fn a_client_verifies_by_default() {
     let files = Files::new();
@@ -179,9 +179,9 @@ fn a_client_verifies_by_default() {
     );
     check("stranger", &files.stranger, "profile=trusts", "FailureKind::UnknownAuthority");
     check("expired", &expired, "profile=trusts", "FailureKind::Expired");
-    // Without a profile the system's authorities are asked, which do not know that of a test.
+    // Without a profile the system's authorities are used, which do not include that of a test.
     check("system", &files.server, "", "FailureKind::UnknownAuthority");
-    // And who is is spoken to, by its address too.
+    // The right server gets data, also by its address.
     let (_server, port) = files.server(&files.server, &[]);
     let ended = go(&host, "good", &format!("port={port} say=x profile=trusts name=127.0.0.1"));
     assert!(ended.contains("unbind peer-closed"), "{ended}");
@@ -207,7 +207,7 @@ fn a_client_shows_the_certificate_of_its_profile() {
     }
 }
 
-/// The plugin's own verdict: beside the host's, or alone where the operator lets it.
+/// The plugin's own verdict: in addition to the host's, or alone if the operator allows it.
 #[test]
 fn a_plugin_judges_certificates() {
     let files = Files::new();
@@ -231,15 +231,15 @@ fn a_plugin_judges_certificates() {
     let not_taken = ["verify_peer 1 true", "unbind failed failure=FailureKind::NotTaken"];
     check("both-yes", &files.server, "profile=trusts verify=both takes=yes", &taken);
     check("both-no", &files.server, "profile=trusts verify=both", &not_taken);
-    // The host's own look comes first.
+    // The host's verification comes first.
     let unknown = ["unbind failed failure=FailureKind::UnknownAuthority"];
     check("both-stranger", &files.stranger, "profile=trusts verify=both takes=yes", &unknown);
     assert!(!told(&host, "both-stranger1.3").iter().any(|line| line.starts_with("verify_peer")));
     check("alone-yes", &files.stranger, "profile=judged verify=plugin takes=yes", &taken);
     check("alone-no", &files.stranger, "profile=judged verify=plugin", &not_taken);
-    // The same profile has the host decide for those that ask the host.
+    // With the same profile the host decides for those that request its verification.
     check("alone-host", &files.stranger, "profile=judged takes=yes", &unknown);
-    // A profile that does not say so does not let it.
+    // Other profiles do not allow it.
     let denied = ["start_tls ErrorCode { code: 3, name: \"denied\""];
     check("alone-not", &files.stranger, "profile=trusts verify=plugin takes=yes", &denied);
     let line = host.wait_log("denied");
@@ -266,7 +266,7 @@ fn a_client_resumes_its_sessions() {
     }
 }
 
-/// Whether the peer's stream is whole is told in either way.
+/// Whether the peer's stream is complete is reported in either case.
 #[test]
 fn a_client_tells_a_cut_from_an_end() {
     let files = Files::new();
@@ -296,7 +296,7 @@ fn a_client_gives_up_what_is_no_tls() {
     let ended = go(&host, "mute", &format!("port={port} profile=trusts"));
     assert!(ended.contains("unbind limit failure=FailureKind::TooLate end=none"), "{ended}");
     assert_eq!(host.wait_log("at a limit").field("limit"), Some("handshake_deadline"));
-    // One that goes away.
+    // One that leaves.
     let server = sandloop_tests::Server::tcp();
     let port = port_of(server.address()).to_owned();
     let mut commands = host.connect("tls_starts");
@@ -309,18 +309,18 @@ fn a_client_gives_up_what_is_no_tls() {
     assert!(ended.contains("unbind reset failure=FailureKind::Cut"), "{ended}");
 }
 
-/// What was sent before TLS goes out in plain, in order, and nothing of what came later.
+/// Data that was sent before TLS is sent unencrypted, in order, and no later data is.
 #[test]
 fn what_was_sent_before_goes_out_before() {
     let files = Files::new();
     let host = files.client();
     let (server, port) = files.server(&files.server, &["word=yes"]);
-    // The server answers its word before it begins, so that the two do not wait for each other.
+    // The server answers before it begins TLS, so that the two do not wait for each other.
     let words = format!("port={port} profile=trusts when=post_init plain=STARTTLS say=x");
     let ended = go(&host, "plain", &words);
     let seen = server.wait().stdout;
     assert!(seen.contains("word STARTTLS"), "{seen}");
-    // Its answer in plain is not taken for a word of the peer's within TLS: it breaks the handshake.
+    // Its unencrypted answer is not taken for data of the TLS session: it breaks the handshake.
     assert!(ended.contains("failure=FailureKind::NotTls"), "{ended}");
     assert!(!told(&host, "plain").iter().any(|line| line.contains("220")));
 }
@@ -342,7 +342,7 @@ fn a_server_begins_after_a_word_or_at_once() {
     assert_eq!(files.ask(&host, &["more=yes"]), "TLSv1.3 None\nwelcome\nhello");
 }
 
-/// A listener of the plugin's own has TLS from its connections' first byte on, by a profile of the operator's.
+/// A listener of a plugin has TLS from the first byte of its connections on, by a profile of the operator's.
 #[test]
 fn a_listener_of_a_plugins_own_has_tls() {
     let files = Files::new();
@@ -359,7 +359,7 @@ fn a_listener_of_a_plugins_own_has_tls() {
     }
 }
 
-/// Every byte there and back, whatever the pieces.
+/// Every byte in both directions, in pieces of any size.
 #[test]
 fn much_goes_through_a_session_that_a_plugin_began() {
     let files = Files::new();
@@ -394,7 +394,7 @@ fn a_plugin_in_c_begins_tls_is_told_and_judges() {
         let seen = ask(&[&format!("max={version}")]);
         assert_eq!(seen, format!("220 go on\nTLSv{version} None\n{told}\nhello"));
     }
-    // Who shows a certificate shows the right one: the other comes from the same authority.
+    // A client with a certificate has the right one: the other is from the same authority.
     let shows = |of: &Certified| {
         let (certificate, key) = (of.certificate.display(), of.key.display());
         ask(&[&format!("cert={certificate}"), &format!("key={key}"), "max=1.2"])
@@ -404,8 +404,8 @@ fn a_plugin_in_c_begins_tls_is_told_and_judges() {
     assert!(seen.starts_with("220 go on\nfailed"), "{seen}");
 }
 
-/// The hole of many servers (CVE-2011-0411 and its kin): what stands behind `STARTTLS` in plain must not be read as if it had
-/// come through TLS.
+/// The vulnerability of many servers (CVE-2011-0411 and similar): unencrypted data behind `STARTTLS` must not be read as if it
+/// had come through TLS.
 #[test]
 fn nothing_in_plain_gets_into_the_session() {
     let files = Files::new();
@@ -413,12 +413,12 @@ fn nothing_in_plain_gets_into_the_session() {
     // In one piece the plugin sees it, and refuses.
     let seen = files.ask(&host, &["word=yes", "behind=DELETE"]);
     assert_eq!(seen, "501 nothing stands behind STARTTLS\nend");
-    // A piece that comes later is no handshake: it ends one, and is told to nobody.
+    // A later piece is no handshake: it ends the handshake, and is not delivered.
     let mut peer = host.connect("tls_starts");
     peer.send("STARTTLS\n");
     peer.expect("220 go on\n");
     peer.send("DELETE everything\n");
-    // An alert, in plain as alerts of this time are, and the end.
+    // An unencrypted alert, as usual at this stage, and the end.
     assert_eq!(peer.rest().first(), Some(&0x15));
     let ended = host.wait_printed_start("gate unbind failed");
     assert!(ended.contains("failure=FailureKind::NotTls"), "{ended}");
@@ -437,16 +437,16 @@ fn a_server_judges_its_clients() {
         files.ask(host, &[&words[..], &["more=yes"]].concat())
     };
     let good = "TLSv1.2 None\nwelcome\nhello";
-    // By the operator's authority, asked for and not required.
+    // By the operator's authority, requested and not required.
     let host = files.gate(&[("at", "post_init"), ("profile", "asks")]);
     assert_eq!(ask(&host, &[]), good);
     assert_eq!(ask(&host, &cert(&files.client)), good);
-    // Of each the handshake, a line and the end.
+    // Of each: the handshake, a line and the end.
     let printed = host.wait_printed_lines(6);
     let has_shown = |line: &&String| line.contains(" certificates=") && !line.contains("=0 ");
     assert_eq!(printed.iter().filter(has_shown).count(), 1, "{printed:?}");
     assert!(ask(&host, &cert(&files.stranger)).starts_with("failed"));
-    // By the plugin: whoever shows one.
+    // By the plugin: any client with a certificate.
     for (takes, good_end) in [("yes", true), ("no", false)] {
         let options = [("at", "post_init"), ("profile", "judged-server"), ("verify", "plugin")];
         let host = files.gate(&[&options[..], &[("takes", takes)]].concat());
@@ -455,12 +455,12 @@ fn a_server_judges_its_clients() {
         host.wait_printed("gate verify_peer 1 true");
         let kind = if good_end { "failure=none" } else { "failure=FailureKind::NotTaken" };
         assert!(host.wait_printed_start("gate unbind").contains(kind));
-        // None is one too few.
+        // A client without one is refused.
         assert!(ask(&host, &[]).starts_with("failed"));
     }
 }
 
-/// Behind a `tls://` listener the same is told and can be read.
+/// Behind a `tls://` listener the same is reported and can be queried.
 #[test]
 fn a_listener_with_tls_is_told_of_too() {
     let files = Files::new();
@@ -475,7 +475,7 @@ fn a_listener_with_tls_is_told_of_too() {
     assert!(host.wait_printed_start("gate unbind").contains("unbind closed failure=none"));
 }
 
-/// EventMachine aborts its process for some of these; here each is an error that is told to the plugin, which goes on.
+/// EventMachine aborts its process for some of these; here each is an error for the plugin, which continues.
 #[test]
 fn every_misuse_is_an_error() {
     let files = Files::new();
@@ -522,7 +522,7 @@ fn every_misuse_is_an_error() {
     assert!(told.contains("name: \"unsupported\""), "{told}");
 }
 
-/// With OpenSSL's own peers; a renegotiation is refused, and nobody is harmed.
+/// With OpenSSL's own peers; a renegotiation is refused, without harm to others.
 #[test]
 fn openssl_on_either_side() {
     let files = Files::new();
@@ -537,7 +537,7 @@ fn openssl_on_either_side() {
     host.wait_printed("rev receive_data \"cba\\n\"");
 
     let gate = files.gate(&[("at", "post_init")]);
-    // One that does not end of itself ends when it has nothing more to say.
+    // One that does not end by itself ends when it has sent everything.
     let client = |version: &str, input: &str, until: &str, ends_of_itself: bool| {
         let mut command = Command::new("openssl");
         let address = gate.address("tls_starts");
@@ -559,7 +559,7 @@ fn openssl_on_either_side() {
     assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
     gate.wait_printed_start("gate unbind");
     let (_, errors) = client("-tls1_2", "R\n", "gate tls_completed TLSv1.2", true);
-    // What the gate says of itself may come first, which a client that begins anew does not take.
+    // Output of the gate may come first, which a renegotiating client does not accept.
     let is_refused = ["no renegotiation", "unexpected record"].iter().any(|it| errors.contains(it));
     assert!(errors.contains("RENEGOTIATING") && is_refused, "{errors}");
     assert_eq!(files.ask(&gate, &["more=yes"]), "TLSv1.3 None\nwelcome\nhello");
@@ -590,7 +590,7 @@ fn eventmachine_on_either_side() {
     assert!(server.wait().stdout.contains("completed TLSv1.3 false localhost\nbye\nunbind"));
 }
 
-/// Two plugins, with nothing said about versions: both are told of one session, and each who the other is.
+/// Two plugins, without a configured version: both are informed of one session, and each of the other's identity.
 #[test]
 fn both_ends_are_told_the_same() {
     let files = Files::new();
@@ -616,7 +616,7 @@ fn both_ends_are_told_the_same() {
     assert_eq!(server.1, " sni=localhost certificates=0 resumed=false");
 }
 
-/// New files of a profile are taken without a restart.
+/// New files of a profile are used without a restart.
 #[test]
 fn new_certificates_of_a_profile_are_taken() {
     let files = Files::new();
@@ -629,7 +629,7 @@ fn new_certificates_of_a_profile_are_taken() {
     assert_eq!(files.ask(&host, &wanted), "TLSv1.3 None\nwelcome\nhello");
 }
 
-/// Clients that never come to an end, from a plugin and to one: a neighbour is answered.
+/// Clients that never complete, of a plugin and to one: a neighbour is answered.
 #[test]
 fn handshakes_that_stand_still_harm_no_neighbour() {
     let files = Files::new();

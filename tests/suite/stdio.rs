@@ -5,7 +5,7 @@ use std::fs;
 use sandloop_tests::hostile::wat::{self, Pieces};
 use sandloop_tests::{Config, Host, Plugin, process};
 
-/// A plugin that does this when it gets something; `$stdout` gives a handle, `$write` writes.
+/// A plugin that runs this on its input; `$stdout` returns a handle, `$write` writes.
 fn serve(receive_data: &'static str) -> Host {
     let pieces = Pieces { receive_data, ..Pieces::default() };
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -37,13 +37,13 @@ fn a_write_of_the_whole_permit_is_taken() {
     peer.send("now\n");
     peer.expect("ok");
     drop(peer);
-    // What has begun becomes a line with its instance's end, as much of it as a line may have.
+    // An unfinished line is logged at the end of its instance, up to the longest line.
     let line = host.wait_log("\\u{0}\\u{0}");
     assert!((4000..4096 + 200).contains(&line.0.len()), "{line}");
     host.stop();
 }
 
-/// Six hundred handles with a line on each that has begun and never ends, 64 KiB long: of each as much is kept as a line may have.
+/// Six hundred handles with an unfinished line on each, 64 KiB long: of each, up to the longest line is kept.
 #[test]
 fn lines_that_never_end_are_bounded() {
     let host = serve(

@@ -1,4 +1,4 @@
-//! The end: asked for by a signal or by a plugin, graceful, with a deadline, and at once.
+//! The stop: requested by a signal or by a plugin, graceful, with a deadline, and immediate.
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,7 @@ fn graceful(isolation: Isolation, signal: Signal) {
 #[test]
 fn a_host_without_connections_ends_at_once() {
     let config = Config::serving(Plugin::new("echo")).host("stop_deadline", "\"1h\"");
-    // It would be waited for in vain, if it waited for the deadline.
+    // Waiting for the deadline would exceed the test's time-out.
     Host::start(&config).stop();
 }
 
@@ -59,7 +59,7 @@ fn a_peer_that_does_not_read_holds_the_end_up_to_the_deadline(isolation: Isolati
     let outcome = host.wait_exit();
     let took = start.elapsed();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
-    // The last quarter of a second is for the plugin to be told.
+    // The last quarter of a second is for notifying the plugin.
     assert!(Duration::from_millis(740) <= took, "it did not wait: {took:?}");
     assert!(took < PATIENCE / 2, "it waited too long: {took:?}");
     assert!(outcome.stdout.ends_with("unbind stopped\n"), "{}", outcome.stdout);
@@ -75,7 +75,7 @@ fn a_guest_that_sleeps_in_unbind_holds_the_end_up_to_the_deadline(isolation: Iso
         .listen(Listen::tcp("echo"));
     let host = Host::start(&config);
     let _sleeper = host.connect("hostile_sleep");
-    // Accepted after the other, so both are.
+    // Accepted after the other one, so both are accepted.
     host.connect("echo").expect_echo("helo\n");
     host.signal(Signal::TERM);
     let outcome = host.wait_exit();
@@ -83,7 +83,7 @@ fn a_guest_that_sleeps_in_unbind_holds_the_end_up_to_the_deadline(isolation: Iso
     assert!(outcome.stderr.contains("still running at the stop deadline"), "{}", outcome.stderr);
 }
 
-/// All parts of a stop together have the deadline, whatever hangs in which of them.
+/// All steps of a stop together have the deadline, whatever hangs in any of them.
 #[test]
 fn a_stop_is_over_at_its_deadline_whatever_guests_do() {
     const DEADLINE: Duration = Duration::from_secs(4);
@@ -112,7 +112,7 @@ fn a_stop_is_over_at_its_deadline_whatever_guests_do() {
         let outcome = host.wait_exit();
         let took = start.elapsed();
         assert_eq!(outcome.code, Some(0), "{hang}: {}", outcome.stderr);
-        // A busy machine is late; three parts that each had the deadline would be much later.
+        // A busy machine is late; three steps with a deadline each would be much later.
         assert!(took < DEADLINE + DEADLINE / 2, "{hang}: it took {took:?}");
     }
 }
@@ -126,7 +126,7 @@ fn a_second_signal_ends_at_once(isolation: Isolation) {
     host.signal(Signal::TERM);
     let outcome = host.wait_exit();
     assert!(start.elapsed() < PATIENCE / 2, "it took {:?}", start.elapsed());
-    // As a shell names an end by SIGTERM.
+    // The exit code of a shell for an end by SIGTERM.
     assert_eq!(outcome.code, Some(143), "{}", outcome.stderr);
 }
 
@@ -166,7 +166,7 @@ fn a_plugin_that_may_not_stop_does_not(isolation: Isolation) {
     peer.expect_end();
 }
 
-/// A host with a peer that has not read what it was sent: so many bytes.
+/// A host with a peer that has not read its data, and the number of these bytes.
 #[track_caller]
 fn stalled(isolation: Isolation, deadline: &str) -> (Host, Peer, usize) {
     let flood = more_than_the_kernel_holds();

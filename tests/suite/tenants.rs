@@ -1,11 +1,11 @@
-//! What a tenant may use of the host, over all its plugins and instances.
+//! The resources that a tenant may use, over all its plugins and instances.
 
 use std::time::{Duration, Instant};
 
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, component, computing_tenants};
 
 each_isolation!(past_its_cpu_time_a_tenants_events_wait);
-/// They are late, not lost, and nobody else is late.
+/// They are delayed, not lost, and other tenants are not delayed.
 fn past_its_cpu_time_a_tenants_events_wait(isolation: Isolation) {
     let config = Config::new()
         .plugin(Plugin::new("compute").isolation(isolation).limit("cpu_per_event", "\"30s\""))
@@ -18,8 +18,8 @@ fn past_its_cpu_time_a_tenants_events_wait(isolation: Isolation) {
     let (mut worker, mut other) = (host.connect("compute"), host.connect("compute"));
     let mut neighbour = host.connect("echo");
     let begun = Instant::now();
-    // About 200 ms of work, for which 50 are there at first and the rest comes in three seconds; in one on a machine that is
-    // twice as fast.
+    // About 200 ms of work, for which 50 are available at first and the rest comes in three seconds; in one on a machine that
+    // is twice as fast.
     worker.send("100\n");
     other.send("100\n1\n");
     let mut echoes = 0;
@@ -35,12 +35,12 @@ fn past_its_cpu_time_a_tenants_events_wait(isolation: Isolation) {
     assert!(10 < echoes, "{echoes} echoes");
     let told = host.wait_line("the bound", |line| line.field("limit") == Some("cpu_per_second"));
     assert_eq!(told.field("value"), Some("50ms"), "{told}");
-    // Idle time fills its account, and the neighbour never had one.
+    // Idle time fills its account, and the neighbour has none.
     neighbour.expect_echo("after");
     host.stop();
 }
 
-/// With the default a tenant can have many sandboxes, but never those that are kept for the others.
+/// By default a tenant can have many sandboxes, but never those that are reserved for others.
 #[test]
 fn a_tenant_leaves_the_others_their_sandboxes() {
     let neighbour = Plugin::named("neighbour", &component("echo"));
@@ -51,7 +51,7 @@ fn a_tenant_leaves_the_others_their_sandboxes() {
         .listen(Listen::tcp("echo"))
         .listen(Listen::tcp("neighbour"));
     let host = Host::start(&config);
-    // Two are kept for each, four are for whoever comes first.
+    // Two are reserved for each, four are first come, first served.
     let mut crowd: Vec<Peer> = (0..20).map(|_| host.connect("echo")).collect();
     for peer in &mut crowd {
         peer.send("helo\n");
@@ -101,7 +101,7 @@ fn a_tenants_sandboxes_are_bounded() {
     host.stop();
 }
 
-/// What waits is cut off at the deadline like anything else.
+/// Delayed events are cut off at the deadline like others.
 #[test]
 fn a_stop_does_not_wait_for_a_tenants_cpu_time() {
     let plugin = Plugin::new("compute").limit("cpu_per_event", "\"60s\"");
@@ -117,8 +117,8 @@ fn a_stop_does_not_wait_for_a_tenants_cpu_time() {
 }
 
 each_isolation!(a_hungry_tenant_weighs_as_much_as_one_connection_of_another);
-/// Twenty computations of one tenant and one of another take turns by tenant: the one is done long before the others. How
-/// much of the reactor it has is measured by `cargo xtask perf tenants`.
+/// Twenty computations of one tenant and one of another take turns by tenant: the single one is done long before the others.
+/// `cargo xtask perf tenants` measures its part of the reactor.
 fn a_hungry_tenant_weighs_as_much_as_one_connection_of_another(isolation: Isolation) {
     let config = computing_tenants(isolation, ["crowd", "single"]);
     let host = Host::start(&config);

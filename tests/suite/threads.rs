@@ -1,4 +1,4 @@
-//! A machine that has no more threads while the host serves: whoever needs one feels it, and nobody else.
+//! A machine without free threads while the host serves: only what needs a thread is affected.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,13 +9,13 @@ use std::process::Command;
 use rustix::process::{Signal, getuid};
 use sandloop_tests::{Config, Listen, PATIENCE, Plugin, Running, component, own_loopback, paths};
 
-/// A user without any process: a limit of processes does not hold for root, and counts all that a user has.
+/// A user without any process: a limit of processes does not apply to root, and counts all processes of a user.
 const NOBODY: &str = "54321";
 
 #[test]
 fn a_file_is_served_or_costs_its_own_connection() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    // Everything where another user reads it.
+    // Copies for another user, who has to read them.
     for (from, to) in [
         (paths::binary(), "sandloop"),
         (component("echo"), "echo.wasm"),

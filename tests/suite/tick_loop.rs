@@ -1,4 +1,4 @@
-//! Tick loops: one call a turn, and sockets have theirs.
+//! Tick loops: one call in a turn, and sockets have their turns.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ fn turns(peer: &mut Peer) -> u64 {
     ask(peer, "turns").parse().expect("a number")
 }
 
-/// Asks until its loop has had so many turns, which is answered each time; how many they are then.
+/// Requests the number of turns until it is at least `least`, and gets an answer each time; returns the number.
 #[track_caller]
 fn wait_turns(peer: &mut Peer, least: u64) -> u64 {
     let begun = Instant::now();
@@ -38,7 +38,7 @@ fn a_tick_loop_leaves_the_others_their_turns(isolation: Isolation) {
         for number in 0..20 {
             assert_eq!(ask(&mut two, &format!("echo {number}")), format!("echo {number}"));
         }
-        // Beside the echoes it went on, and it goes on. Not in each turn: on a busy machine a tick outlives its slice, or is
+        // It continued beside the echoes, and continues. Not in each turn: on a busy machine a tick outlives its slice, or is
         // on a reactor that waits for a processor meanwhile.
         let first = wait_turns(&mut one, 20);
         let second = wait_turns(&mut one, first + 1);

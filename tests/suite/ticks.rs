@@ -2,9 +2,9 @@
 
 use sandloop_tests::programs::printed_by;
 
-/// What the tick `first` arms comes after it. Whether `second` comes before it, too, depends on how long the machine stands
-/// still: a tick that is held up past its slice goes on after the timers of the next turn. `cargo xtask perf order` has
-/// both in one order.
+/// A timer that the tick `first` sets comes after it. Whether `second` comes before the timer, too, depends on how long the
+/// machine stands still: a tick that exceeds its slice continues after the timers of the next turn. `cargo xtask perf order`
+/// expects both in one order.
 const TIMER: &str = "timer of a tick";
 
 #[test]

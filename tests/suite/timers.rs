@@ -2,8 +2,8 @@
 
 use sandloop_tests::programs::printed_by;
 
-/// The parts of the program, each 100 ms after the one before it. Where the machine stands still for so long they overlap;
-/// the order of all of them together is for `cargo xtask perf order`.
+/// The parts of the program, each 100 ms after the previous one. If the machine stands still for that long they overlap; `cargo
+/// xtask perf order` tests the order of all of them together.
 const PARTS: [&[&str]; 4] = [
     &["a10", "b20", "tie 1", "tie 2", "tie 3"],
     &["late 10", "late 20", "nested 0"],

@@ -1,5 +1,4 @@
-//! `tls://` listeners, with peers that others have written: Python's `ssl`, `openssl s_client` and curl. The guests are those of
-//! TCP.
+//! `tls://` listeners, with independent peers: Python's `ssl`, `openssl s_client` and curl. The guests are those of TCP.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +11,7 @@ use sandloop_tests::paths::{python, workspace};
 use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, sandloop};
 use tempfile::TempDir;
 
-/// A folder with an authority, and a certificate of it for `localhost`.
+/// A folder with an authority, and its certificate for `localhost`.
 struct Files {
     dir: TempDir,
     authority: Authority,
@@ -72,7 +71,7 @@ fn client(files: &Files, port: &str, words: &[&str]) -> Command {
     command
 }
 
-/// What Python's client prints.
+/// The output of Python's client.
 #[track_caller]
 fn ask(files: &Files, host: &Host, plugin: &str, words: &[&str]) -> String {
     let outcome = finish(client(files, &port(host, plugin), words));
@@ -80,7 +79,7 @@ fn ask(files: &Files, host: &Host, plugin: &str, words: &[&str]) -> String {
     outcome.stdout.trim_end().to_owned()
 }
 
-/// What `openssl s_client` says of a connection on which it sends a line and waits for it to come back.
+/// The output of `openssl s_client` for a connection on which it sends a line and waits for its echo.
 fn s_client(files: &Files, port: &str, words: &[&str]) -> Outcome {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", &format!("127.0.0.1:{port}"), "-CAfile"]);
@@ -89,7 +88,7 @@ fn s_client(files: &Files, port: &str, words: &[&str]) -> Outcome {
     finish(command)
 }
 
-/// Both versions, in both isolations, and what is sent before the handshake is over.
+/// Both versions, in both isolations, and data that is sent before the handshake is complete.
 #[test]
 fn an_echo_in_each_version() {
     let files = Files::new();
@@ -115,12 +114,12 @@ fn openssl_verifies_it_in_each_version_and_older_ones_are_refused() {
     }
     let old = s_client(&files, &port, &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"]);
     assert!(old.stderr.contains("alert"), "{}", old.stderr);
-    // The certificate is none that such a peer can verify, which is told as every server tells it.
+    // Such a peer cannot verify the certificate, which is reported as by every server.
     let other = s_client(&files, &port, &["-tls1_2", "-sigalgs", "RSA+SHA256"]);
     assert!(other.stderr.contains("alert handshake failure"), "{}", other.stderr);
 }
 
-/// What curl gets from `https://localhost` at this port, with the status and its verdict on the certificate.
+/// The answer for curl from `https://localhost` at this port, with the status and its verdict on the certificate.
 fn curl(files: &Files, port: &str, path: &str, words: &[&str]) -> String {
     let mut curl = Command::new("curl");
     curl.args(["-sS", "--http1.1", "-w", " %{http_code} %{ssl_verify_result}", "--cacert"]);
@@ -141,7 +140,7 @@ fn curl_gets_a_page_from_a_plugin_that_knows_nothing_of_it() {
     assert!(got.ends_with(" 200 0"), "{got}");
 }
 
-/// A component of `wasi:http` sees that its peer is safe, and more than one record of TLS has goes each way.
+/// A component of `wasi:http` sees that its peer uses TLS, and more than one TLS record is sent in each direction.
 #[test]
 fn curl_is_answered_by_a_component_of_wasi_http() {
     for isolation in [Isolation::Connection, Isolation::Plugin] {
@@ -169,7 +168,7 @@ fn the_protocol_is_the_first_of_the_listener_that_the_peer_has() {
         let seen = ask(&files, &host, "echo", &["echo", &format!("alpn={offered}")]);
         assert_eq!(seen.split(' ').nth(1), Some(chosen), "{seen}");
     }
-    // A peer that asks for none is served, one that asks for others only is told so.
+    // A peer without a protocol is served, one with only unknown protocols is refused.
     assert!(ask(&files, &host, "echo", &["echo"]).contains(" None "));
     let refused = ask(&files, &host, "echo", &["refused", "alpn=four"]);
     assert!(refused.contains("alert no application protocol"), "{refused}");
@@ -251,7 +250,7 @@ fn a_big_transfer_comes_back_as_it_was() {
     assert_eq!(ask(&files, &host, "echo", &["tiny", "records=20000"]), "same");
 }
 
-/// The plugin is told whether its peer said that it is at its end.
+/// The plugin is informed whether its peer has ended with `close_notify`.
 #[test]
 fn an_end_that_is_said_is_told_from_one_that_is_not() {
     let files = Files::new();
@@ -268,7 +267,7 @@ fn an_end_that_is_said_is_told_from_one_that_is_not() {
     assert_eq!(of_one, expected);
 }
 
-/// At T after the last byte, as without TLS, and said to both: it is no failure of the session.
+/// At T after the last byte, as without TLS, with `close_notify`: it is no failure of the session.
 #[test]
 fn silence_ends_a_session_in_time() {
     const TIMEOUT: Duration = Duration::from_millis(300);
@@ -285,7 +284,7 @@ fn silence_ends_a_session_in_time() {
     assert_eq!(host.wait_printed_lines(2), ["unbind inactivity-timeout"; 2]);
 }
 
-/// However the host ends a connection of which everything was sent, it says so.
+/// However the host ends a connection whose output was sent, it sends `close_notify`.
 #[test]
 fn the_host_says_its_ends() {
     let files = Files::new();
@@ -301,14 +300,14 @@ fn the_host_says_its_ends() {
         let seen = ask(&files, &host, "close_variants", &["leave", &format!("send={command}\n")]);
         assert_eq!(seen, format!("{bytes} said"), "{command}");
     }
-    // A stop is an end as well.
+    // Also at a stop.
     let host = serve(&files, Plugin::new("callbacks_trace").prints());
     let running =
         Running::spawn(client(&files, &port(&host, "callbacks_trace"), &["leave", "send=x"]));
     host.wait_printed("receive_data \"x\"");
     host.stop();
     assert_eq!(running.wait().stdout.trim_end(), "1 said");
-    // A trap is none.
+    // Not after a trap.
     let plugin = Plugin::new("hostile_trap");
     let listen = files.listen("hostile_trap").option("callback", "receive_data");
     let host = Host::start(&Config::new().plugin(plugin).listen(listen));
@@ -330,7 +329,7 @@ fn new_certificates_are_shown_without_a_restart() {
     let files = Files::new();
     let host = serve(&files, Plugin::new("echo"));
     assert!(ask(&files, &host, "echo", &["echo"]).contains("localhost,127.0.0.1"));
-    // What is no certificate changes nothing.
+    // An invalid certificate changes nothing.
     fs::write(&files.server.certificate, "nothing").expect("a file");
     let line = host.wait_log("the new certificates cannot be used");
     let cause = line.field("cause").expect("a cause").to_owned();
@@ -341,7 +340,7 @@ fn new_certificates_are_shown_without_a_restart() {
     assert!(ask(&files, &host, "echo", &["echo"]).contains("localhost,new.example"));
 }
 
-/// Whoever does not come to the end of a handshake is closed at the deadline, or as soon as it says nonsense.
+/// A peer that does not complete its handshake is closed at the deadline, or as soon as it sends nonsense.
 #[test]
 fn half_handshakes_end() {
     let files = Files::new();
@@ -349,7 +348,7 @@ fn half_handshakes_end() {
     let host = serve(&files, plugin);
     let mut silent = raw(&host, "callbacks_trace");
     let mut begun = raw(&host, "callbacks_trace");
-    // The header of a record that promises a hello of 512 bytes, and a little of that.
+    // The header of a record that announces a hello of 512 bytes, and a part of that.
     begun.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
     silent.expect_closed();
     begun.expect_closed();
@@ -366,7 +365,7 @@ fn half_handshakes_end() {
     host.wait_printed("unbind reset");
 }
 
-/// A certificate that is longer than a message may be ends its handshake, and a long one is read.
+/// A certificate that exceeds the longest message ends its handshake, and a long one is accepted.
 #[test]
 fn giant_certificates_of_clients_are_bounded() {
     let files = Files::new();
@@ -407,7 +406,7 @@ fn a_flood_of_handshakes_harms_no_neighbour() {
     assert!(ask(&files, &host, "flooded", &["echo"]).ends_with("unwrapped"));
 }
 
-/// A hello of TLS 1.2 that any server answers with a signature.
+/// A hello of TLS 1.2 to which any server responds with a signature.
 fn hello() -> Vec<u8> {
     let extensions: &[u8] =
         b"\x00\x0a\x00\x04\x00\x02\x00\x17\x00\x0b\x00\x02\x01\x00\x00\x0d\x00\x04\x00\x02\x04\x03";
@@ -426,7 +425,7 @@ fn hello() -> Vec<u8> {
     record
 }
 
-/// Each error names the file, the line, the key, what is wrong and what to write; nothing is served.
+/// Each error names the file, the line, the key, the fault and the remedy; nothing is served.
 #[test]
 fn what_is_wrong_with_certificates_is_said_before_a_port_opens() {
     let files = Files::new();
@@ -487,7 +486,7 @@ fn what_is_wrong_with_certificates_is_said_before_a_port_opens() {
     );
 }
 
-/// Nothing of a key is in what the host says, however much it says.
+/// No output of the host has any part of a key, at any log level.
 #[test]
 fn keys_are_not_in_the_log() {
     let files = Files::new();

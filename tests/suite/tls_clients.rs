@@ -9,7 +9,7 @@ use sandloop_tests::nginx::Nginx;
 use sandloop_tests::{Config, Host, Isolation, Listen, Plugin};
 use tempfile::TempDir;
 
-/// An authority, and a certificate of it for this machine.
+/// An authority, and its certificate for this machine.
 struct Files {
     dir: TempDir,
     authority: Authority,
@@ -42,7 +42,7 @@ impl Files {
     }
 }
 
-/// Answers `CONNECT` and copies, once; its address, and what it was asked.
+/// Answers `CONNECT` and copies, once; returns its address, and its request.
 fn proxy() -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
@@ -60,7 +60,7 @@ fn proxy() -> (String, thread::JoinHandle<String>) {
             (server.try_clone().expect("a socket"), client.try_clone().expect("a socket"));
         let copying = thread::spawn(move || std::io::copy(&mut back, &mut to_client));
         let mut server = server;
-        // Either side may be gone first.
+        // Either side may be gone already.
         let _ = std::io::copy(&mut reader, &mut server);
         let _ = server.shutdown(std::net::Shutdown::Write);
         let _ = copying.join();
@@ -89,7 +89,7 @@ fn https_is_asked_directly_and_through_a_proxy() {
     let uri = format!("https://{address}/");
     let host = fetcher(&[trusts], &[&address]);
     assert!(fetch(&host, &uri).starts_with("200 OK"), "{:?}", fetch(&host, &uri));
-    // Without the profile nobody knows the authority of a test.
+    // Without the profile the authority of a test is unknown.
     let host = fetcher(&[], &[&address]);
     let seen = fetch(&host, &uri);
     assert_eq!(seen, "error: no TLS with the server: invalid peer certificate: UnknownIssuer");
@@ -104,7 +104,7 @@ fn https_is_asked_directly_and_through_a_proxy() {
     assert!(asked.starts_with(&format!("CONNECT {address} HTTP/1.1\r\n")), "{asked}");
 }
 
-/// What a plugin is answered for this address, with the profile `trusts`.
+/// The answer for a plugin at this address, with the profile `trusts`.
 fn fetched(files: &Files, allowed: &str, uri: &str) -> String {
     let plugin = files.trusted_by(Plugin::new("http_fetch")).may_connect(&[allowed]);
     let listen = Listen::tcp("http_fetch").option("tls_profile", "trusts");
@@ -123,7 +123,7 @@ fn nginx_is_asked_through_tls() {
     let seen = fetched(&files, address, &format!("https://{address}/page.txt"));
     assert!(seen.starts_with(&format!("200 OK redirects=0 https://{address}/page.txt ")), "{seen}");
     assert!(seen.contains(&page.len().to_string()), "{seen}");
-    // It is for nginx's own address, and this one comes from another authority.
+    // Its certificate is for nginx's own address, and from another authority.
     let other = Nginx::start("", &[]);
     let address = other.tls_address();
     let seen = fetched(&files, address, &format!("https://{address}/"));
@@ -147,7 +147,7 @@ fn nginx_asks_through_tls() {
     };
     let (seen, log) = behind("localhost");
     assert!(seen.starts_with("200 OK "), "{seen}: {log}");
-    // It looks at what it is shown.
+    // It verifies the certificate.
     let (seen, log) = behind("another.example");
     assert!(seen.starts_with("502 "), "{seen}: {log}");
 }
@@ -167,7 +167,7 @@ fn wss_is_asked() {
         Host::start(&Config::new().plugin(plugin)).wait_exit().stdout
     };
     let seen = ask(files.trusted_by(Plugin::new("websocket_ask")));
-    // The server says something first.
+    // The server sends data first.
     assert!(seen.starts_with("open\ntext 7\ntext 5\n"), "{seen}");
     assert!(seen.ends_with("close 4000 enough\n"), "{seen}");
     let others = Files::new();

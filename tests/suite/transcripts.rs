@@ -1,4 +1,4 @@
-//! `sandloop test`: transcripts that pass, and the words for those that do not.
+//! `sandloop test`: transcripts that pass, and the messages for those that do not.
 
 use std::fmt::Write;
 use std::fs;
@@ -6,7 +6,7 @@ use std::fs;
 use sandloop_tests::{Outcome, component, sandloop, workspace};
 use tempfile::TempDir;
 
-/// A folder with a configuration, and a transcript where transcripts are looked for.
+/// A folder with a configuration, and a transcript in the usual place.
 fn project(config: &str, transcript: &str) -> TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("a file");
@@ -19,7 +19,7 @@ fn project(config: &str, transcript: &str) -> TempDir {
 /// One plugin whose connections come by a listener, with these keys in its section and in that of the listener.
 fn serving(name: &str, keys: &str, listen: &str) -> String {
     let component = component(name);
-    // Nothing is bound: the port is one that needs a privilege, and is taken wherever something listens.
+    // No port is bound: this one needs a privilege, and would be in use wherever a server listens.
     format!(
         "[plugins.p]\ncomponent = {component:?}\n{keys}\n[[listen]]\naddress = \"tcp://127.0.0.1:1\"\nplugin = \"p\"\n{listen}"
     )
@@ -36,7 +36,7 @@ fn passes(config: &str, transcript: &str) {
     assert_eq!((code, &*stdout, &*stderr), (Some(0), all, ""), "{transcript}");
 }
 
-/// What is said of a transcript that fails, without its first line and its last.
+/// The output for a transcript that fails, without its first line and its last.
 #[track_caller]
 fn fails(config: &str, transcript: &str) -> String {
     let Outcome { code, stdout, stderr } = played(config, transcript);
@@ -68,14 +68,14 @@ fn time_passes_only_where_it_is_said() {
         &inactivity,
         "> a\n< a\n@600ms\n> b\n< b\n@999ms\n! open\n@1ms\n! closed\nlog info unbind inactivity-timeout\n",
     );
-    // An hour of it takes no time, and a guest that sleeps for ever moves it up to its bound.
+    // An hour of it takes no time, and a guest that sleeps for ever moves the clock up to its bound.
     passes(&inactivity.replace("1000", "3600000"), "> a\n< a\n@59m\n! open\n@1m\n! closed\n");
     let sleeps = serving("hostile_sleep", "", "options = { callback = \"receive_data\" }");
     let said = fails(&sleeps, "> x\n! closed\n");
     assert!(said.contains("limit: event_deadline"), "{said}");
 }
 
-/// Each line is one, by `udp://` and by a socket of the plugin's own, and whoever is sent one first is dialled.
+/// Each line is one datagram, by `udp://` and by a socket of the plugin; a target that gets one first is a dialled one.
 #[test]
 fn datagrams_come_and_go_whole() {
     let echo = serving("echo", "", "").replace("tcp://", "udp://");
@@ -238,7 +238,7 @@ fn a_trap_is_told_with_its_last_words() {
             assert!(said.contains(words), "{words:?} in {said}");
         }
     }
-    // Whoever wants it to trap says so.
+    // A transcript that expects a trap has to state it.
     passes(&trap, "> x\n! closed\nlog error trapped\n");
 }
 
@@ -327,7 +327,7 @@ fn several_are_played_and_counted() {
     assert_eq!(only.code, Some(0), "{}", only.stdout);
 }
 
-/// Chance, the date, ports, the order of what is done at once: all of it is the transcript's.
+/// Random numbers, the date, ports, the order of simultaneous events: all are determined by the transcript.
 #[test]
 fn a_transcript_has_the_same_end_each_time() {
     let config = serving("deferred", "isolation = \"plugin\"", "");
@@ -341,7 +341,7 @@ fn a_transcript_has_the_same_end_each_time() {
     assert!(all == expected, "{all}");
 }
 
-/// The expectations of the samples, which every language has to meet, met by what the repository has of them.
+/// The expectations of the samples, which every language has to meet, met by the repository's own.
 #[test]
 fn the_samples_are_as_they_are_told() {
     let sample = |name: &str| {

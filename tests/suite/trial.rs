@@ -1,4 +1,5 @@
-//! What `check` finds before anybody comes: a component that dies at its first connection, a program that nothing starts.
+//! Faults that `check` finds before any peer connects: a component that traps at its first connection, a program that is never
+//! started.
 
 use std::fs;
 
@@ -60,7 +61,7 @@ fn a_trial_does_no_harm() {
         ("chat", shared, ""),
         ("deferred", "", ""),
         ("callbacks_trace", "", ""),
-        // Nothing is bound, and nobody is called.
+        // No port is bound, and no callback runs.
         (
             "start_server",
             "isolation = \"plugin\"\nallow = { listen = [\"127.0.0.1:8081\"], stop = true }",

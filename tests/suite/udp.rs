@@ -42,7 +42,7 @@ impl DatagramPeer {
         assert!(self.receive() == bytes, "{} bytes came back changed", bytes.len());
     }
 
-    /// Sends until there is an answer: a datagram may be lost where its plugin can take nobody more.
+    /// Sends until there is an answer: a datagram may be lost if its plugin cannot accept another peer.
     #[track_caller]
     fn ask_until_answered(&self, bytes: &[u8]) -> Vec<u8> {
         self.0.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket");
@@ -83,7 +83,7 @@ fn boundaries_are_kept_whatever_the_size(isolation: Isolation) {
         for length in [1, 0, 2, 1400, 9000, 65_507, 0, 1] {
             peer.expect_echo(&vec![7; length]);
         }
-        // Several that wait stay several.
+        // Several that wait are delivered separately.
         (1..=20).for_each(|length| peer.send(&vec![1; length]));
         (1..=20).for_each(|length| assert_eq!(peer.receive().len(), length));
         assert_eq!(host.stop().code, Some(0));
@@ -136,7 +136,7 @@ fn every_reactor_serves_its_peers() {
     }
 }
 
-/// More peers than the plugin takes: those that it has are served, the others are lost and counted, until one ends.
+/// With more peers than the plugin accepts, existing ones are served, others are lost and counted, until one ends.
 #[test]
 fn beyond_the_bound_datagrams_are_lost_and_told() {
     let plugin = Plugin::new("echo").limit("connections", "2");
@@ -149,12 +149,12 @@ fn beyond_the_bound_datagrams_are_lost_and_told() {
     let line = host.wait_log("at its limit: turning away");
     assert_eq!(line.field("limit"), Some("connections"), "{line}");
     known.iter().for_each(|peer| drop(peer.ask_until_answered(b"two")));
-    // They fall silent, and it is taken.
+    // They fall silent, and it is accepted.
     assert_eq!(third.ask_until_answered(b"now"), b"now");
 }
 
-/// A guest that sleeps, and one that computes without end: others of the same socket are served, and no more waits for it than
-/// `peer_queue` says.
+/// A guest that sleeps, and one that computes without end: other peers of the same socket are served, and at most `peer_queue`
+/// datagrams wait for it.
 #[test]
 fn a_slow_handler_holds_up_its_own_peer_only() {
     for (attack, limit) in [("slow-sleep", "event_deadline"), ("set-and-cancel", "cpu_per_event")] {
@@ -179,7 +179,7 @@ fn a_slow_handler_holds_up_its_own_peer_only() {
     }
 }
 
-/// As many peers as there are ports, each with one datagram: an attacker writes any address into what he sends.
+/// As many peers as there are ports, each with one datagram: an attacker can forge any address.
 #[test]
 fn a_flood_of_peers_costs_its_own_plugin_only() {
     let plugin = Plugin::new("callbacks_trace").limit("connections", "50");
@@ -201,7 +201,7 @@ fn a_flood_of_peers_costs_its_own_plugin_only() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// What a guest asks of its socket: none of it ends the socket of all.
+/// Calls of a guest with its socket: none of them ends the socket of all peers.
 #[test]
 fn whatever_a_guest_asks_of_its_socket_the_others_are_served() {
     let attacks =
@@ -220,7 +220,7 @@ fn whatever_a_guest_asks_of_its_socket_the_others_are_served() {
     }
 }
 
-/// A plugin that closes the connection of a peer: the next datagram begins another.
+/// A plugin closes the connection of a peer: the next datagram opens another one.
 #[test]
 fn a_peer_that_was_closed_begins_anew() {
     let host = serving(Plugin::new("close_variants").prints(), udp("close_variants"));
@@ -234,7 +234,7 @@ fn a_peer_that_was_closed_begins_anew() {
     assert_eq!(host.stop().code, Some(0));
 }
 
-/// What EventMachine sends comes back from the sandbox, in its boundaries.
+/// Datagrams of EventMachine come back from the sandbox, with their boundaries.
 #[test]
 fn an_eventmachine_socket_gets_every_datagram_back() {
     let host = serving(Plugin::new("echo"), udp("echo"));

@@ -1,4 +1,4 @@
-//! Unix sockets and their paths: who gets one, who may connect, and what becomes of a listener whose path has gone.
+//! Unix sockets and their paths: which host gets one, who may connect, and a listener whose path was removed.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -13,12 +13,12 @@ fn serving(paths: &[&Path]) -> Config {
     paths.iter().fold(Config::new().plugin(Plugin::new("echo")), listen)
 }
 
-/// Several at once, on what a dead one has left: one of them serves, and the others say that it does.
+/// Several hosts at once, on the path of a dead one: one of them serves, and the others report that.
 #[test]
 fn of_hosts_that_start_at_once_one_gets_a_path() {
     for _ in 0..5 {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        // Two in one folder, and the folders in two orders: nobody waits for himself or in a circle.
+        // Two in one folder, and the folders in two orders: no host waits for itself or in a circle.
         let (one, other) = (dir.path().join("one"), dir.path().join("other"));
         fs::create_dir(&one).expect("a new folder");
         fs::create_dir(&other).expect("a new folder");
@@ -48,7 +48,7 @@ fn of_hosts_that_start_at_once_one_gets_a_path() {
 
 #[test]
 fn a_listener_whose_path_leads_elsewhere_is_told_of() {
-    // Not the host's own, which goes with it.
+    // Not in the host's own folder, which is removed with it.
     let dir = tempfile::tempdir().expect("a temporary directory");
     let (gone, replaced) = (dir.path().join("gone"), dir.path().join("replaced"));
     let config = serving(&[&gone, &replaced]);
@@ -65,7 +65,7 @@ fn a_listener_whose_path_leads_elsewhere_is_told_of() {
         assert_eq!(line.level(), "ERROR", "{line}");
         assert_eq!(line.field("address"), Some(&*format!("unix://{}", path.display())), "{line}");
     }
-    // Who is connected stays so, and what stands there now is left alone.
+    // Existing connections stay, and the new file at the path is not touched.
     old.expect_echo("still here\n");
     host.stop();
     assert!(replaced.exists());
@@ -112,7 +112,7 @@ fn a_path_that_cannot_be_taken_has_its_own_remedy() {
     }
 }
 
-/// 107 bytes are as many as the system takes.
+/// 107 bytes are the most that the system accepts.
 #[test]
 fn the_longest_path_is_served() {
     let dir = tempfile::tempdir_in("/tmp").expect("a temporary directory");

@@ -1,5 +1,4 @@
-//! What a language's standard library takes from the system: clocks and random numbers are there, and waiting
-//! holds nobody else up.
+//! The system calls of a language's standard library: clocks and random numbers work, and waiting does not delay others.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -71,7 +70,7 @@ fn a_guest_that_sleeps_too_long_is_ended(isolation: Isolation) {
 }
 
 each_isolation!(waits_are_counted_together);
-/// A guest that computes whenever it may be looked at, and sleeps in between, waits no longer than it may.
+/// A guest that alternates between computing and sleeping waits no longer than its bound in all.
 fn waits_are_counted_together(isolation: Isolation) {
     let dozer = Plugin::new("hostile_doze")
         .isolation(isolation)
@@ -86,8 +85,8 @@ fn waits_are_counted_together(isolation: Isolation) {
     host.stop();
 }
 
-/// Each handler that sleeps holds a thread, so that a tenant has so many and no more. What is over waits for its turn, and
-/// nobody else does.
+/// Each handler that sleeps holds a thread, so that their number is bounded for a tenant. Those beyond it wait for their turn,
+/// and others do not.
 #[test]
 fn sleepers_have_their_bound_and_hold_nobody_up() {
     const SLEEPERS: usize = 500;
@@ -112,14 +111,14 @@ fn sleepers_have_their_bound_and_hold_nobody_up() {
         most = most.max(threads(host.pid()));
         assert!(sleeper.line().starts_with("slept "));
     }
-    // Those that wait for the next first slice are not the tenant's.
+    // Threads that wait for the next first slice are not the tenant's.
     assert!(most <= before + AT_ONCE + 8, "{before} threads became {most}");
     let line = host.wait_line("the bound", |line| line.field("limit") == Some("slow_calls"));
     assert_eq!(line.field("tenant"), Some("many"), "{line}");
     host.stop();
 }
 
-/// A guest in a host function does not notice that its slice is over, and nothing interrupts it there.
+/// A guest in a host function does not notice the end of its slice, and is not interrupted there.
 #[test]
 fn a_guest_that_is_stuck_in_the_host_holds_nobody_up() {
     let config = Config::new()
@@ -142,7 +141,7 @@ fn a_guest_that_is_stuck_in_the_host_holds_nobody_up() {
     host.wait_exit();
 }
 
-/// Threads of a process.
+/// The threads of a process.
 fn threads(pid: u32) -> usize {
     let folder = format!("/proc/{pid}/task");
     std::fs::read_dir(folder).map_or(0, Iterator::count)

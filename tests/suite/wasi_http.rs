@@ -1,4 +1,4 @@
-//! Components that serve HTTP by `wasi:http`: whatever a handler does, over real connections.
+//! Components that serve HTTP by `wasi:http`: all behaviours of a handler, over real connections.
 
 mod foreign;
 mod outgoing;
@@ -34,7 +34,7 @@ fn plugin(isolation: Isolation) -> Plugin {
         .limit("event_deadline", "\"5s\"")
 }
 
-/// Everything that comes back for these bytes, sent with the end of the stream behind them.
+/// The answers to these bytes, which are sent with the end of the stream behind them.
 #[track_caller]
 fn exchange(host: &Host, bytes: impl AsRef<[u8]>) -> String {
     let mut peer = host.connect(GUEST);
@@ -105,7 +105,7 @@ fn answers_have_the_bytes_that_were_written(isolation: Isolation) {
             chunked("200 OK", "trailer: x-sum\r\n", "summed\n")
                 .replace("\r\n0\r\n", "\r\n0\r\nx-sum: 7\r\n"),
         ),
-        // Whoever has set one answer has no place for another.
+        // A handler that has set one answer cannot set another.
         (get("/twice"), chunked("200 OK", "", "once\n")),
     ] {
         assert_eq!(exchange(&host, &asked), expected, "{asked}");
@@ -119,7 +119,7 @@ fn an_answer_that_does_not_come_is_the_hosts(isolation: Isolation) {
     for path in
         ["/never", "/kept", "/error", "/trap", "/loop", "/wait", "/early?70000", "/status?101"]
     {
-        // What is kept is not lost: the instance of the next request is another, or the same that goes on.
+        // The state is not lost: the next request gets another instance, or the same one, which continues.
         assert_eq!(answer(&host, path), expected, "{path}");
         assert_eq!(answer(&host, "/status?204"), "HTTP/1.1 204 No Content\r\n\r\n", "after {path}");
     }
@@ -173,7 +173,7 @@ fn an_answer_goes_out_as_it_is_written(isolation: Isolation) {
     let mut peer = host.connect(GUEST);
     peer.send(get("/slow"));
     while peer.line() != "\r" {}
-    // The handler sleeps behind each piece: one that were held back would come with the end.
+    // The handler sleeps after each piece: one that was held back would come with the end.
     peer.expect("4\r\none\n\r\n");
     let mut other = host.connect(GUEST);
     other.send(get("/status?204"));
@@ -224,7 +224,7 @@ fn what_is_refused_is_said(isolation: Isolation) {
     assert_eq!(denial.field("target"), Some("127.0.0.1:1"), "{denial}");
 }
 
-/// A request's body is bounded before any of it is kept, whether its length is told or not.
+/// A request's body is bounded before any of it is kept, with or without a length.
 #[test]
 fn a_body_beyond_its_bound_is_refused() {
     let plugin = plugin(Isolation::Connection).limit("http_body", "\"1KiB\"");
@@ -242,7 +242,7 @@ fn a_body_beyond_its_bound_is_refused() {
     assert!(exchange(&host, fits).starts_with("HTTP/1.1 200 OK\r\n"));
 }
 
-/// What has come of requests counts in the tenant's account, and is refused where that is full.
+/// Incomplete bodies count in the tenant's account, and are refused if that is full.
 #[test]
 fn bodies_that_have_not_come_whole_count_for_their_tenant() {
     let plugin = plugin(Isolation::Connection).limit("http_body", "\"8MiB\"");
@@ -255,7 +255,7 @@ fn bodies_that_have_not_come_whole_count_for_their_tenant() {
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
 }
 
-/// A handler that writes to a peer that is gone comes to its end, and its plugin is not blamed for it.
+/// A handler that writes to a peer that is gone finishes, and that is no trap of its plugin.
 #[test]
 fn a_peer_that_leaves_early_makes_no_trap() {
     let host = serving(Isolation::Plugin);
@@ -270,8 +270,8 @@ fn a_peer_that_leaves_early_makes_no_trap() {
     assert!(!outcome.stderr.contains("trapped"), "{}", outcome.stderr);
 }
 
-/// A request that has begun is answered before the host stops, or goes on with another version, and says that the connection
-/// ends.
+/// A request that has begun is answered before the host stops, or continues with another version, and the answer announces that
+/// the connection ends.
 #[test]
 fn an_answer_is_waited_for() {
     Cause::ALL.into_iter().for_each(wait_for_an_answer);
@@ -286,7 +286,7 @@ fn wait_for_an_answer(cause: Cause) {
     peer.send(get("/status?204"));
     while peer.line() != "\r" {}
     peer.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
-    // What comes behind it has been told when this has.
+    // The request behind it has been delivered when this has.
     let mut other = host.connect(GUEST);
     other.send(get("/status?204"));
     other.expect("HTTP/1.1 204 No Content\r\n");

@@ -1,4 +1,4 @@
-//! Files and folders that a guest watches: what is told of them, and what is not watched.
+//! Files and folders that a guest watches: the reported changes, and paths that are not watched.
 
 use std::fs;
 use std::io::Write;
@@ -38,7 +38,7 @@ fn append(host: &Host, name: &str) {
     file.expect("it is there").write_all(b"more").expect("there is room");
 }
 
-/// Changes it until the first of them is seen: a watch begins a moment after it was asked for.
+/// Changes it until the first change is reported: a watch begins a moment after the request.
 fn watched(host: &Host, peer: &mut Peer, name: &str) {
     tell(peer, &format!("watch data/{name}"));
     for _ in 0..1000 {
@@ -59,7 +59,7 @@ fn what_happens_to_a_file_is_told(isolation: Isolation) {
     let data = host.dir().join("data");
     fs::rename(data.join("a"), data.join("sub/z")).expect("it is there");
     host.wait_printed("data/a moved");
-    // It is the file that is watched, wherever it is, and not the path.
+    // The file itself is watched, wherever it is, and not the path.
     fs::write(data.join("a"), "another").expect("a new file");
     fs::remove_file(data.join("sub/z")).expect("it is there");
     host.wait_printed("data/a deleted");
@@ -125,7 +125,7 @@ fn what_is_not_granted_or_not_there_is_not_watched() {
     host.wait_line("the denial", |line| line.field("call") == Some("watching.watch-file"));
 }
 
-/// As many as are allowed, and they are there for the next one; a flood of changes harms nobody.
+/// As many as the limit allows, which are released for the next guest; a flood of changes harms no other plugin.
 #[test]
 fn watches_are_bounded_and_given_back() {
     let host = serving(plugin().limit("watches", "7"));
@@ -141,7 +141,7 @@ fn watches_are_bounded_and_given_back() {
         host.wait_printed("data/a modified");
         peer.finish();
         peer.expect_end();
-        // Its sandbox has gone with it before the next one is served.
+        // Its sandbox is gone before the next one is served.
         echo.expect_echo("beside\n");
     }
 }

@@ -1,4 +1,4 @@
-//! WebSockets as others speak them: Python's websockets and Node's ws.
+//! WebSockets with independent peers: Python's websockets and Node's ws.
 
 use std::process::{Child, Command, Stdio};
 
@@ -19,7 +19,7 @@ fn serving(isolation: Isolation) -> (Host, String) {
     serving_with(isolation, None)
 }
 
-/// With the option `deflate`.
+/// Like `serving`, with the option `deflate`.
 fn serving_with(isolation: Isolation, deflate: Option<&str>) -> (Host, String) {
     const NAME: &str = "http_websocket";
     let listen = Listen::tcp(NAME);
@@ -33,7 +33,7 @@ fn serving_with(isolation: Isolation, deflate: Option<&str>) -> (Host, String) {
     (host, url)
 }
 
-/// Runs a client of `tests/peers`, which says `ok`.
+/// Runs a client of `tests/peers`, which prints `ok`.
 #[track_caller]
 fn check(client: Command, script: &str, url: &str) {
     check_with(client, script, &[url]);
@@ -56,7 +56,7 @@ fn node_speaks_with_it(isolation: Isolation) {
     check(node(), "websocket.js", &url);
 }
 
-/// Contexts are forgotten after each message, or kept.
+/// Contexts are reset after each message, or kept.
 #[test]
 fn others_speak_with_it_in_compressed_messages() {
     for word in ["forget", "keep"] {
@@ -86,12 +86,12 @@ fn a_paused_handler_holds_its_peer_back(isolation: Isolation) {
     let begun = std::time::Instant::now();
     peer.expect(b"\x81\x01x");
     assert!(std::time::Duration::from_millis(400) < begun.elapsed());
-    // Closing well has the rest of it read.
+    // After an orderly close the rest is read.
     peer.send(b"\x88\x82\0\0\0\0\x03\xe8");
     peer.expect(b"\x88\x02\x03\xe8");
 }
 
-/// A peer whose handshake is over.
+/// A peer whose handshake is complete.
 fn opened(host: &Host) -> Peer {
     let mut peer = host.connect("http_websocket");
     peer.send(HANDSHAKE);
@@ -100,7 +100,7 @@ fn opened(host: &Host) -> Peer {
     peer
 }
 
-/// A Python server, whose lines are what it prints.
+/// A Python server, with the lines that it prints.
 struct Server {
     child: Child,
     lines: Lines,
@@ -130,13 +130,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Only what this test has started.
+        // Only processes of this test.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A plugin that asks this address, with the option `deflate` or without; what it prints.
+/// A plugin that connects to this address, with the option `deflate` or without; returns its output.
 fn asking(port: &str, sizes: &str, deflate: Option<&str>) -> String {
     let plugin = Plugin::new("websocket_ask")
         .isolation(Isolation::Plugin)

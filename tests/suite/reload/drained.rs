@@ -1,4 +1,4 @@
-//! Connections of a version that a reload replaces or removes are told so, as at a stop; nothing but their plugin closes them.
+//! Connections of a version that a reload replaces or removes are notified, as at a stop; only their plugin closes them.
 
 use std::fs;
 use std::thread;
@@ -14,7 +14,7 @@ each_isolation!(
     a_stop_closes_what_a_reload_has_left,
 );
 
-/// The file, with marks for what the rows add. The connections of each listener let go in another way.
+/// The file, with marks for the additions of the rows. The connections of each listener end in a different way.
 const FILE: &str = "[host]\nreactors = 2\nstop_deadline = \"1h\"\n#host\n\
      [[listen]]\naddress = \"tcp://OWN:7084\"\nplugin = \"beside\"\n\
      [plugins.it]\ncomponent = \"plugin.wasm\"\nisolation = \"ISOLATION\"\nstdout = \"inherit\"\n#plugin\n\
@@ -25,7 +25,7 @@ const FILE: &str = "[host]\nreactors = 2\nstop_deadline = \"1h\"\n#host\n\
      [[listen]]\naddress = \"tcp://OWN:7082\"\nplugin = \"it\"\noptions = { lets_go = \"when-idle\" }\n\
      [[listen]]\naddress = \"tcp://OWN:7083\"\nplugin = \"it\"\noptions = { lets_go = \"until-closed\" }\n";
 
-/// How a reload changes the file, or what it names.
+/// A change of the file, or of a file that it names.
 #[derive(Debug, Clone, Copy)]
 enum Change {
     /// One more key in a table.
@@ -34,13 +34,13 @@ enum Change {
     Word(&'static str, &'static str),
     /// Another component in the same file.
     Component,
-    /// The plugin is not there any more, and neither are its listeners.
+    /// The plugin and its listeners are removed.
     Removed,
 }
 
 use Change::{Component, Key, Removed, Word};
 
-/// What a reload changes, and whether the connections that there are belong to an earlier version then.
+/// A change, and whether existing connections belong to an earlier version after it.
 const CHANGES: &[(Change, bool)] = &[
     (Component, true),
     (Removed, true),
@@ -59,7 +59,7 @@ const CHANGES: &[(Change, bool)] = &[
     (Key("listen", "at_capacity = \"refuse\""), false),
 ];
 
-/// A host, with the files that its configuration names.
+/// A host, with the files of its configuration.
 struct Site {
     host: Host,
     own: String,
@@ -78,7 +78,7 @@ impl Site {
         Site { host: Host::start_toml(dir, &base), own, base }
     }
 
-    /// The file after a change, of which there was none before it.
+    /// The file after a change, from the original one.
     fn changed(&self, change: Change) -> String {
         match change {
             Key(table, line) => self.base.replace(&format!("#{table}\n"), &format!("{line}\n")),
@@ -93,7 +93,7 @@ impl Site {
                 let (file, new) =
                     (self.host.dir().join("plugin.wasm"), self.host.dir().join("new.wasm"));
                 let built = fs::read(&file).expect("a component");
-                // A custom section more: a name of one byte, and nothing behind it.
+                // One more custom section: a name of one byte, and no content.
                 fs::write(&new, [&built[..], &[0, 2, 1, b'x']].concat()).expect("a file");
                 fs::rename(new, file).expect("the same folder");
                 self.base.clone()
@@ -118,7 +118,7 @@ impl Site {
         }
     }
 
-    /// How many connections have been told.
+    /// The number of connections that have been notified.
     fn told(&self) -> usize {
         self.host.printed().matches("draining within a time\n").count()
     }
@@ -138,7 +138,7 @@ fn connections_are_told_when_their_version_is_not_served_any_more(isolation: Iso
         } else {
             bye.expect_echo("not-told\n");
         }
-        // What is under way goes on, and who waits is not cut off.
+        // Work in progress continues, and an idle connection is not cut off.
         busy.expect("timer\n");
         busy.expect_echo("still-there\n");
         idle.expect_echo("still-there\n");
@@ -149,7 +149,7 @@ fn connections_are_told_when_their_version_is_not_served_any_more(isolation: Iso
         busy.send("quit\n");
         busy.expect_end();
         assert!(reload(&site.host, &site.base), "back from {change:?}");
-        // Told once, however many reloads come.
+        // Notified once, for any number of reloads.
         idle.expect_echo("and-still\n");
     }
     site.host.stop();

@@ -1,6 +1,6 @@
-//! Every key of the configuration, changed in a running host: what a reload does with it is what `docs/config.md` says.
+//! Every key of the configuration, changed in a running host: the effect of a reload is that of `docs/config.md`.
 //!
-//! The keys are those of `sandloop schema`; one that has no row here fails the test.
+//! The keys are those of `sandloop schema`; one without a row here fails the test.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{is_over, reload};
 
-/// A table of the file: what it is called here, how it is written, its place in the schema, and what it has to begin with.
+/// A table of the file: its name here, its header, its place in the schema, and its initial keys.
 type Table = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const TABLES: &[Table] = &[
@@ -87,7 +87,7 @@ const TABLES: &[Table] = &[
     ),
 ];
 
-/// A table, a key, the value that it gets, and keys of the same table that this one needs with it.
+/// A table, a key, its new value, and keys of the same table that it needs.
 type Row = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const ROWS: &[Row] = &[
@@ -236,14 +236,14 @@ const ROWS: &[Row] = &[
     ("admin", "clients", "7", &[]),
     ("admin", "request", "\"17KiB\"", &[]),
     ("admin", "request_deadline", "\"11s\"", &[]),
-    // The last one, since from then on a changed file alone brings a reload about.
+    // The last one, since from then on a changed file alone causes a reload.
     ("host", "reload_on_change", "true", &[]),
 ];
 
 /// Why the keys of a cluster are not here.
 const CLUSTER: &str = "they need servers of NATS: `cluster::check` tries them";
 
-/// What no row changes, and why.
+/// The keys without a row, and the reasons.
 const WITHOUT_ROW: &[(&str, &str)] = &[
     ("listen.*.proxy_protocol.from", "the row of listen.*.proxy_protocol changes nothing else"),
     ("cluster.nats", CLUSTER),
@@ -325,7 +325,7 @@ fn walk(schema: &Value, path: &str, keys: &mut Vec<String>) {
     }
 }
 
-/// What `docs/config.md` says of each key. A test of the host's own compares that table with what the host does it by.
+/// The effects of each key by `docs/config.md`. A test of the host compares that table with the code.
 fn promised() -> BTreeMap<String, String> {
     let page = fs::read_to_string(workspace().join("docs/config.md")).expect("the reference");
     let (_, table) = page.split_once("| table | keys | when they differ |\n").expect("the table");
@@ -356,7 +356,7 @@ fn every_key_has_a_row() {
     }
 }
 
-/// What the files of a test refer to.
+/// The files that a test's configuration refers to.
 fn furnish(dir: &Path) {
     let authority = Authority::new("authority");
     authority.write(dir, "ca");
@@ -381,11 +381,11 @@ fn furnish(dir: &Path) {
     }
 }
 
-/// What a taken change has the host say of plugins.
+/// The plugins that the host reports as changed after this row.
 fn changed_plugins(row: &Row) -> &'static str {
     match row {
         ("file", ..) => "more",
-        // They say where it comes from, how it is made, and what a later reload does.
+        // They concern the source, the build, and later reloads.
         ("plugin", "sha256" | "rollback", ..) | ("build", ..) => "",
         ("plugin" | "limits" | "allow" | "profile" | "profile certificates", ..) => "it",
         _ => "",
@@ -433,7 +433,7 @@ fn every_key_is_taken_or_refused_as_it_is_written() {
             check_refusal(&key, taken, &line);
             assert_eq!(version(&admin), generation, "{key}: nothing has changed");
         } else if key == "host.trust" {
-            // It holds for this very reload, whose components nobody has signed.
+            // It applies to this reload already, whose components are not signed.
             assert!(!taken && line.0.contains("sign"), "{key}: {line}");
         } else {
             assert!(taken, "{key}: {what}, but {line}");
@@ -451,9 +451,9 @@ fn every_key_is_taken_or_refused_as_it_is_written() {
     host.stop();
 }
 
-/// A key that cannot change is named, with why and what to do.
+/// A key that cannot change is named, with the reason and the remedy.
 fn check_refusal(key: &str, taken: bool, line: &LogLine) {
-    // A mode belongs to another kind of address, which is then the first that differs.
+    // A mode belongs to another kind of address, which is then the first difference.
     let named = match key {
         "admin.mode" | "admin.owner" | "admin.group" => "admin.address",
         key => key,
@@ -462,7 +462,7 @@ fn check_refusal(key: &str, taken: bool, line: &LogLine) {
     assert!(!taken && says.iter().all(|words| line.0.contains(words)), "{key}: {line}");
 }
 
-/// A limit that is shown beside what is in use is the new one.
+/// A limit that is shown beside the current use is the new one.
 fn check_bound(admin: &Admin, row: &Row) {
     let (table, key, value, _) = row;
     let shown = match *table {

@@ -1,5 +1,5 @@
-//! A host that is killed in the middle of a reload, at many moments: whoever starts it again finds one that serves what its file
-//! says, whatever the reload had written by then.
+//! A host that is killed during a reload, at many moments: when it is started again it serves what its file specifies, whatever
+//! the reload had written by then.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,20 +16,20 @@ use sandloop_tests::{PATIENCE, Peer, component, own_loopback, process};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// When it is killed.
+/// The moment of the kill.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
-    /// Its log has one more line that begins so.
+    /// Its log has one more line that begins with this.
     Line(&'static str),
-    /// The process that compiles is there.
+    /// The compiling process exists.
     Compiler,
-    /// Something has come into this folder beside what was there, be it unfinished.
+    /// A file was added to this folder, perhaps incomplete.
     Written(&'static str),
-    /// So many thousandths of what a reload takes have passed since it was asked for.
+    /// This many thousandths of a reload's duration have passed since its request.
     After(u32),
 }
 
-/// Moments that every reload of a new component has.
+/// Moments that occur in every reload of a new component.
 const STAGES: [Moment; 6] = [
     Moment::Line("SIGHUP"),
     Moment::Line("compile cache: miss"),
@@ -39,16 +39,16 @@ const STAGES: [Moment; 6] = [
     Moment::Line("reloaded"),
 ];
 
-/// Others, drawn once and for all.
+/// The number of other moments, drawn once for all reloads.
 const DRAWN: usize = 6;
 
-/// Where the component comes from.
+/// The source of the component.
 enum Source {
     /// A file that is replaced.
     File,
     /// A registry, by the store.
     Registry(Box<Registry>),
-    /// A server with TLS, whose authority the host is told, by the store.
+    /// A server with TLS, whose authority is configured, by the store.
     Https(Nginx),
 }
 
@@ -58,7 +58,7 @@ struct Site {
     address: String,
     source: Source,
     built: Vec<u8>,
-    /// Which version was written last.
+    /// The version that was written last.
     version: u8,
 }
 
@@ -76,10 +76,10 @@ impl Site {
         self.dir.path().join(name)
     }
 
-    /// Puts a component there that no cache knows, and then a configuration that names it. Each is whole at every moment.
+    /// Writes a component that is in no cache, and then a configuration that names it. Each is complete at every moment.
     fn write_next(&mut self) {
         self.version += 1;
-        // A custom section more: a name of one byte, and nothing behind it.
+        // One more custom section: a name of one byte, and this content.
         let bytes = [&self.built[..], &[0, 2, 1, self.version]].concat();
         let mut more = String::new();
         let source = match &self.source {
@@ -120,12 +120,12 @@ impl Site {
         host
     }
 
-    /// Asks who serves: the version that was written last.
+    /// Checks that the version that was written last is served.
     fn expect_version(&self, what: &str) {
         let expected = format!("version {} who", self.version);
         let mut peer = Peer::connect(&self.address);
         peer.send("who");
-        // Printed where it fails.
+        // Shown if the test fails.
         println!("{what}: {expected}");
         peer.expect(expected);
     }
@@ -142,7 +142,7 @@ impl Site {
         let is_reached = || {
             let since: Vec<_> = host.lines().split_off(lines.len());
             let says = |start: &str| since.iter().any(|line| line.message().starts_with(start));
-            // One that is over has passed all of them.
+            // A reload that has ended has passed all of them.
             says("reloaded")
                 || match moment {
                     Moment::Line(start) => says(start),
@@ -161,7 +161,7 @@ impl Site {
         let compilers = process::children(host.pid());
         host.signal(Signal::KILL);
         host.wait();
-        // Whoever compiled for it does not go on for nobody.
+        // Its compilers end with it.
         for compiler in compilers {
             let begun = Instant::now();
             while process::is_alive(compiler) {
@@ -175,7 +175,7 @@ impl Site {
         assert_eq!(host.wait().code, Some(0), "{moment:?}");
     }
 
-    /// How long a reload takes that nobody kills.
+    /// The duration of a reload without a kill.
     fn usual(&mut self) -> Duration {
         let host = self.start();
         self.write_next();
@@ -196,7 +196,7 @@ fn replace(file: &Path, content: &[u8]) {
     fs::rename(new, file).expect("the same folder");
 }
 
-/// The names in a folder, none where there is no folder.
+/// The files in a folder; none if there is no folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten();
     let mut names: Vec<PathBuf> = entries.filter_map(|it| Some(it.ok()?.path())).collect();
@@ -215,7 +215,7 @@ fn kill_at_all(site: &mut Site, more: &[Moment]) {
     for moment in moments {
         site.kill_at(moment, usual);
     }
-    // What was left unfinished is not believed, and does not stay for ever.
+    // Incomplete files are not trusted, and do not stay for ever.
     let host = site.start();
     site.write_next();
     host.signal(Signal::HUP);

@@ -41,7 +41,7 @@ fn a_version_that_traps_goes_back_where_its_section_says_so(isolation: Isolation
     let toml = config(&address, isolation, true).to_toml();
     let mut old = Peer::connect(&address);
     old.expect_echo("before\n");
-    // Twice: what has gone back is tried again by the next reload, and goes back again.
+    // Twice: the next reload tries a version again that was rolled back, and it is rolled back again.
     for round in 1..=2 {
         replace(&host, "hostile_trap");
         assert!(reload(&host, &toml), "the file is good");
@@ -73,7 +73,7 @@ fn without_the_key_it_stays_quarantined(isolation: Isolation) {
     waits.send("x\n");
     waits.expect_nothing_yet();
     drop(waits);
-    // The operator's next version is another chance.
+    // The operator's next version gets another chance.
     replace(&host, "echo");
     assert!(reload(&host, &config(&address, isolation, false).to_toml()));
     Peer::connect(&address).expect_echo("x\n");

@@ -1,4 +1,4 @@
-//! What a reload does with each kind of listener, and a changed file that brings one about.
+//! The effect of a reload on each kind of listener, and a changed file that causes one.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -29,7 +29,7 @@ fn tls_echo(own: &str, port: u16, authority: &Path) -> Outcome {
     finish(client)
 }
 
-/// The same socket speaks TLS, and plain TCP again; nobody is refused, and old connections stay what they are.
+/// The same socket changes to TLS, and to plain TCP again; no connection is refused, and old connections stay unchanged.
 #[test]
 fn tcp_becomes_tls_and_tcp_again() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -58,7 +58,7 @@ fn tcp_becomes_tls_and_tcp_again() {
     host.stop();
 }
 
-/// The permissions of a Unix socket follow the file; the socket is the same.
+/// The permissions of a Unix socket follow the file; the socket stays the same.
 #[test]
 fn the_mode_of_a_socket_changes() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -82,7 +82,7 @@ fn the_mode_of_a_socket_changes() {
     host.stop();
 }
 
-/// How many the system keeps waiting follows the file; who waits already goes on waiting.
+/// The backlog follows the file; waiting connections continue to wait.
 #[test]
 fn the_backlog_of_a_socket_changes() {
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -106,7 +106,7 @@ fn the_backlog_of_a_socket_changes() {
             }
         }
     };
-    // Linux lets one more wait than it is told.
+    // Linux keeps one more than the given number.
     assert_eq!(fill(), 2);
     for (backlog, expected) in [(5, 6), (1, 6), (7, 8)] {
         assert!(reload(&host, &config(backlog).to_toml()));
@@ -123,7 +123,7 @@ fn the_backlog_of_a_socket_changes() {
     host.stop();
 }
 
-/// What a UDP socket has got is answered by the version that is served then.
+/// Datagrams that a UDP socket has received are answered by the version that is served then.
 #[test]
 fn a_udp_socket_stays() {
     let address = format!("udp://{}:7031", own_loopback());
@@ -151,7 +151,7 @@ fn a_udp_socket_stays() {
     host.stop();
 }
 
-/// A socket that the host was started with stays, under its name, and is not opened again once it was given up.
+/// A socket that was passed at the start stays, under its name, and is not opened again once it was given up.
 #[test]
 fn a_socket_that_was_handed_in_stays() {
     let config = |version: &str| {
@@ -174,7 +174,7 @@ fn a_socket_that_was_handed_in_stays() {
     host.stop();
 }
 
-/// With `reload_on_change` nobody has to ask: each file that a reload reads is looked at.
+/// With `reload_on_change` no request is needed: each file that a reload reads is watched.
 #[test]
 fn a_changed_file_is_a_reason() {
     let address = format!("tcp://{}:7033", own_loopback());

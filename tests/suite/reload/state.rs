@@ -1,4 +1,4 @@
-//! The state of a program, handed from one version to the next.
+//! The state of a program, handed over from one version to the next.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::{is_over, reload};
 
 const MODES: [&str; 2] = ["beside", "after"];
 
-/// The counter, as a version that hands over so.
+/// The counter, as a version with this kind of handover.
 fn counter(handover: &str, version: &str) -> Plugin {
     let plugin = Plugin::named("it", &component("handover")).isolation(Isolation::Plugin).prints();
     plugin.key("handover", format!("{handover:?}")).option("version", version)
@@ -21,7 +21,7 @@ fn serving(address: &str, plugin: Plugin) -> Config {
     Config::new().plugin(plugin).listen(Listen::at(address, "it"))
 }
 
-/// Counts on a connection of its own.
+/// Counts on a new connection.
 fn count(address: &str, expected: &str) -> Peer {
     let mut peer = Peer::connect(address);
     peer.send("up\n");
@@ -29,7 +29,7 @@ fn count(address: &str, expected: &str) -> Peer {
     peer
 }
 
-/// The lines that were printed, in their order, from the `first` of these on.
+/// Checks the printed lines, in order, from the `first` of these on.
 fn told(host: &Host, expected: &[&str]) {
     for line in expected {
         host.wait_printed(line);
@@ -51,7 +51,7 @@ fn a_count_goes_on_through_reloads() {
         assert!(reload(&host, &config("two").to_toml()));
         let (restored, stopped) = ("two restores", "one has stopped");
         if *handover == "beside" {
-            // The old one goes on, with a count of its own.
+            // The old one continues with a separate count.
             drop(count(&address, "two 3\n"));
             let mut old = old;
             old.send("up\n");
@@ -77,7 +77,7 @@ fn a_count_goes_on_through_reloads() {
     }
 }
 
-/// The component itself is another one, as after a build.
+/// The component itself changes, as after a build.
 #[test]
 fn a_count_goes_on_in_the_next_build() {
     let address = format!("tcp://{}:7032", own_loopback());
@@ -93,19 +93,19 @@ fn a_count_goes_on_in_the_next_build() {
         peer.send("up\n");
         assert!(peer.line().starts_with("count "), "connection {number}");
     }
-    // A custom section more: its content is a name of one byte.
+    // One more custom section: its content is a name of one byte.
     fs::write(&file, [&built[..], &[0, 2, 1, b'x']].concat()).expect("a file");
     host.signal(Signal::HUP);
     let lines = host.wait_lines("the reload", 1, is_over);
     assert!(lines[0].message().starts_with("reloaded"), "{}", lines[0]);
-    // Each reactor's program has what that reactor's had.
+    // Each reactor's program has the count of that reactor's earlier one.
     let start = "count starts with ";
     let lines = |host: &Host| -> Vec<u64> {
         let printed = host.printed();
         let counts = printed.lines().filter_map(|line| line.strip_prefix(start));
         counts.map(|count| count.parse().expect("a number")).collect()
     };
-    // Two at the start; and each is stopping, saves and has stopped, restores and starts.
+    // Two at the start; then each is stopping, saves and has stopped, restores and starts.
     host.wait_printed_lines(12);
     assert_eq!(lines(&host).iter().sum::<u64>(), 8, "{}", host.printed());
     host.stop();
@@ -134,7 +134,7 @@ fn a_version_that_comes_back_goes_on_with_what_it_had() {
     }
 }
 
-/// A loss, the line that tells of it, and what the next version begins with.
+/// A loss, the log line about it, and the initial count of the next version.
 struct Loss {
     before: fn(Plugin) -> Plugin,
     next: fn(Plugin) -> Plugin,
@@ -191,7 +191,7 @@ fn what_is_wrong_costs_the_state_alone() {
     }
 }
 
-/// What is kept for the next version counts for its tenant, and no longer than it is needed.
+/// A kept state counts for its tenant, and no longer than it is needed.
 #[test]
 fn a_state_has_room_in_its_tenant_again_and_again() {
     let address = format!("tcp://{}:7052", own_loopback());
@@ -214,7 +214,7 @@ fn a_state_has_room_in_its_tenant_again_and_again() {
     host.stop();
 }
 
-/// Who has nothing to hand over says nothing, and nobody complains. Who cannot is told.
+/// A version without a state to hand over is no fault. One without the handler is reported.
 #[test]
 fn only_one_side_is_told_and_nothing_is_no_fault() {
     let address = format!("tcp://{}:7053", own_loopback());
@@ -245,14 +245,14 @@ fn only_one_side_is_told_and_nothing_is_no_fault() {
         assert!(lines[round].0.contains(says), "{says}: {}", lines[round]);
     }
     drop(count(&address, "four 1\n"));
-    // Nor has a plugin that is not there any more anybody to hand over to.
+    // A plugin that is removed has no successor either.
     assert!(reload(&host, &Config::serving(Plugin::new("echo")).to_toml()));
     host.wait_printed("four has stopped");
     assert!(!host.printed().contains("four saves"));
     host.stop();
 }
 
-/// Reloads that overtake a slow save: the last version gets the state, and whoever comes waits for it.
+/// Reloads that overtake a slow save: the last version gets the state, and new connections wait for it.
 #[test]
 fn the_last_of_several_versions_gets_the_state() {
     let address = format!("tcp://{}:7054", own_loopback());
@@ -270,14 +270,14 @@ fn the_last_of_several_versions_gets_the_state() {
     host.stop();
 }
 
-/// What becomes of a version that is in the middle of being told its state when the next reload comes.
+/// A version that is restoring its state when the next reload comes.
 struct InRestore {
     on_restore: &'static str,
-    /// Those that are served after it, one reload each.
+    /// The versions after it, one reload each.
     next: &'static [&'static str],
-    /// What the last of them begins with.
+    /// The initial count of the last of them.
     count: u64,
-    /// Whether a line tells that the state is lost.
+    /// Whether a line reports that the state is lost.
     loses: bool,
 }
 
@@ -287,7 +287,7 @@ const IN_RESTORE: &[InRestore] = &[
     InRestore { on_restore: "slow-trap", next: &["three"], count: 0, loses: true },
 ];
 
-/// It is told to stop as any other that has started, and what it was told goes on to the next.
+/// It is told to stop like any version that has started, and the state that it got goes to the next one.
 #[test]
 fn a_reload_may_come_in_the_middle_of_restore() {
     for (number, row) in IN_RESTORE.iter().enumerate() {
@@ -324,7 +324,7 @@ fn a_reload_may_come_in_the_middle_of_restore() {
     }
 }
 
-/// So it is told of the end of the host.
+/// It is informed of the end of the host as well.
 #[test]
 fn a_stop_may_come_in_the_middle_of_restore() {
     let address = format!("tcp://{}:7076", own_loopback());

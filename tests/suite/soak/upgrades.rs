@@ -1,4 +1,4 @@
-//! Connections that talk, each byte checked, while their plugin is reloaded and the binary is upgraded under them.
+//! Connections that send and compare every byte while their plugin is reloaded and the binary is upgraded.
 
 use std::fs;
 use std::path::Path;
@@ -12,15 +12,15 @@ use sandloop_tests::{
     Config, Listen, LogLine, Peer, Plugin, Running, component, own_loopback, process,
 };
 
-/// Threads that the connections are shared out to.
+/// Threads among which the connections are divided.
 const TALKERS: usize = 4;
 const PEERS: usize = 1000;
 const RELOADS: usize = 52;
 const UPGRADES: usize = 3;
-/// What a process may grow by between its first reload and its last: a version is some 100 KiB of code.
+/// The growth of a process that is allowed between its first reload and its last: a version has some 100 KiB of code.
 const GROWTH: u64 = 64 << 20;
 
-/// Each round's component, and whether it is one.
+/// The component of each round, and whether it is valid.
 const ROUNDS: [(&str, bool); 4] =
     [("drains", true), ("", false), ("hostile_trap", true), ("drains", true)];
 
@@ -40,7 +40,7 @@ fn connections_talk_through_reloads_and_upgrades() {
     for round in 0..RELOADS {
         let (name, is_good) = ROUNDS[round % ROUNDS.len()];
         let host = processes.last().expect("one serves");
-        // Each connection has talked since the last one.
+        // Each connection has sent and received since the last one.
         let before = said.load(Ordering::Relaxed);
         while said.load(Ordering::Relaxed) < before + 2 * PEERS {
             assert!(talkers.iter().all(|talker| !talker.is_finished()), "a talker has failed");
@@ -61,7 +61,7 @@ fn connections_talk_through_reloads_and_upgrades() {
         if is_due {
             assert_flat(&footprints);
             (since_start, footprints) = (0, Vec::new());
-            // A start serves nothing that is no component.
+            // A start refuses an invalid component.
             replace(dir.path(), "drains");
             processes.push(begin(dir.path(), &["--take-over"]));
         }
@@ -87,7 +87,7 @@ fn connections_talk_through_reloads_and_upgrades() {
 
 fn config(dir: &Path, address: &str) -> Config {
     let plugin = Plugin::named("it", Path::new("plugin.wasm")).limit("drain_deadline", "\"1h\"");
-    // One that traps is not to be quarantined: its peers would wait in the backlog.
+    // A plugin that traps must not be quarantined: its peers would wait in the backlog.
     let plugin = plugin.limit("traps", "1000000");
     Config::new()
         .host("handover", format!("{:?}", dir.join("next")))
@@ -105,7 +105,7 @@ fn begin(dir: &Path, words: &[&str]) -> Running {
     host
 }
 
-/// Puts a component into the place of another one, as a whole.
+/// Replaces a component by another one, atomically.
 fn replace(dir: &Path, name: &str) {
     fs::copy(component(name), dir.join("new.wasm")).expect("a component");
     fs::rename(dir.join("new.wasm"), dir.join("plugin.wasm")).expect("the same folder");
@@ -126,18 +126,19 @@ fn assert_flat(footprints: &[(u64, usize)]) {
     println!("bytes and descriptors: {footprints:?}");
     let (Some(first), Some(last)) = (footprints.first(), footprints.last()) else { return };
     assert!(last.0 < first.0 + GROWTH, "memory grows: {footprints:?}");
-    // Those that are being made while they are counted.
+    // Some are being opened while they are counted.
     assert!(last.1 <= first.1 + 8 * TALKERS, "descriptors are left: {footprints:?}");
 }
 
-/// A connection that the version which is served now has accepted.
+/// A connection that the current version has accepted.
 fn talking(address: &str) -> Peer {
     let mut peer = Peer::connect(address);
     peer.expect_echo("accepted\n");
     peer
 }
 
-/// Has the connections talk until they are to stop, and makes others meanwhile; who is left, and how many were made.
+/// Has the connections send until they are to stop, and makes others meanwhile; returns the remaining ones, and the number that
+/// were made.
 fn talk(
     peers: Vec<Peer>,
     address: &str,
@@ -158,7 +159,7 @@ fn talk(
                     peer.expect_echo(&line);
                     said.fetch_add(1, Ordering::Relaxed);
                 }
-                // Whether it is served is the version's to say; that it is accepted is not.
+                // The version may refuse to serve it, but it is accepted.
                 let mut new = Peer::try_connect(&address).expect("nobody is refused");
                 new.try_send("new\n");
                 let _ = new.read(&mut [0; 16]);

@@ -1,4 +1,4 @@
-//! Components of `wasi:http` as the tools of others make them, for any host: they run unmodified.
+//! Components of `wasi:http` made by the tools of other projects, for any host: they run unmodified.
 
 use sandloop_tests::nginx::Nginx;
 use sandloop_tests::{Config, Host, Isolation, Plugin, component};

@@ -1,4 +1,4 @@
-//! Requests that a component of `wasi:http` makes, to servers that are not ours.
+//! Requests that a component of `wasi:http` makes, to independent servers.
 
 use std::io::{Read, Write as _};
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ each_isolation!(
     a_handler_that_waits_keeps_nobody,
 );
 
-/// A host whose component may ask these.
+/// A host whose component may connect to these.
 fn asking(isolation: Isolation, allowed: &[&str]) -> Config {
     Config::serving(plugin(isolation).may_connect(allowed))
 }
@@ -46,7 +46,7 @@ fn body_of(answer: &str) -> String {
     body
 }
 
-/// In the clear and by TLS, by address and by name.
+/// Unencrypted and by TLS, by address and by name.
 fn what_nginx_serves_is_passed_on(isolation: Isolation) {
     let large: String = (0..60_000).map(|number| format!("{number} ")).collect();
     let files = [("page.txt", &b"a page\n"[..]), ("large.txt", large.as_bytes())];
@@ -69,7 +69,7 @@ fn what_nginx_serves_is_passed_on(isolation: Isolation) {
     assert!(!outcome.stderr.contains("trapped"), "{}", outcome.stderr);
 }
 
-/// Reads a request with its body, whose length it says.
+/// Reads a request with its body, by its `Content-Length`.
 fn request_of(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
@@ -88,11 +88,11 @@ fn request_of(stream: &mut TcpStream) -> String {
     }
 }
 
-/// A server that has answered with these bytes when it has read a request, and closes.
+/// A server that reads a request, answers with these bytes, and closes.
 fn answering(bytes: impl Fn(&str) -> Vec<u8> + Send + 'static) -> StubServer {
     StubServer::start(move |mut stream| {
         let request = request_of(&mut stream);
-        // Who has asked may have gone.
+        // The client may be gone already.
         let _ = stream.write_all(&bytes(&request));
     })
 }
@@ -142,7 +142,7 @@ fn what_is_asked_arrives_as_it_was_written(isolation: Isolation) {
     }
 }
 
-/// What a server does, and what the handler hears.
+/// The fault of a server, and the error for the handler.
 const FAULTS: &[(&str, &str)] = &[
     ("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfive\n", "ErrorCode::HttpResponseIncomplete"),
     (
@@ -164,7 +164,7 @@ const FAULTS: &[(&str, &str)] = &[
 fn what_is_wrong_is_an_error_with_a_name(isolation: Isolation) {
     let plugin = plugin(isolation).limit("http_body", "\"1KiB\"");
     let nginx = Nginx::start("", &[]);
-    // Nobody listens there any more.
+    // The server has ended.
     let nobody = answering(|_| Vec::new()).address().to_owned();
     let host =
         Host::start(&Config::serving(plugin.may_connect(&["127.0.0.0/8:*", "*.invalid:8080"])));
@@ -175,7 +175,7 @@ fn what_is_wrong_is_an_error_with_a_name(isolation: Isolation) {
         assert!(body_of(&heard).starts_with(error), "{error}: {heard}");
     }
     assert_eq!(ask(&host, format!("http://{nobody}/")), failed("ErrorCode::ConnectionRefused"));
-    // Its authority is nobody's that the system knows.
+    // Its authority is unknown to the system.
     let certified = ask(&host, format!("https://{}/", nginx.tls_address()));
     assert_eq!(certified, failed("ErrorCode::TlsCertificateError"));
     let plain = ask(&host, format!("https://{}/", nginx.address()));
@@ -231,12 +231,12 @@ fn requests_at_once_are_bounded(isolation: Isolation) {
     assert_eq!(lines, [refused, refused, "Ok(200)", "Ok(200)", "Ok(200)"]);
     let line = host.wait_log("at a limit");
     assert_eq!(line.field("limit"), Some("outgoing"), "{line}");
-    // What has ended has given its place back.
+    // Ended requests have released their slots.
     let again = answer(&host, &format!("/ask-many?3@http://{}/page.txt", nginx.address()));
     assert_eq!(body_of(&again), "Ok(200)\nOk(200)\nOk(200)\n");
 }
 
-/// A server that never answers costs the handler its time, and nobody else.
+/// A server that never answers costs the handler its time, and no other one.
 fn a_handler_that_waits_keeps_nobody(isolation: Isolation) {
     let silent = StubServer::start(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
