@@ -1,5 +1,5 @@
-//! Does at an AMQP broker what its peer says, a line each: `LABEL COMMAND NAME… WORD… KEY=VALUE…`, and answers with lines
-//! that begin with the label: `LABEL ok …`, `LABEL failed CODE TEXT` or another event's name. What it makes it knows by
+//! Executes the commands of its peer at an AMQP broker, a line each: `LABEL COMMAND NAME… WORD… KEY=VALUE…`, and answers with
+//! lines that begin with the label: `LABEL ok …`, `LABEL failed CODE TEXT` or another event's name. Objects that it makes have
 //! the first name: `c1 channel c`, `q1 queue q c name=jobs durable`. The commands are in `amqp/commands.rs`.
 
 mod amqp {

@@ -1,5 +1,5 @@
-//! Publishes numbered, persistent messages with confirms, consumes and acknowledges them, and looks whether each came
-//! and in which order.
+//! Publishes numbered, persistent messages with confirms, consumes and acknowledges them, and checks their number and their
+//! order.
 //!
 //! Options: `uri`, `count` (1,000), `size` (bytes of each, 1,024), `window` (unconfirmed messages, 1,000), `prefetch`
 //! (1,000). Prints `begin` when the queue is there, `confirmed N` for each tenth of them, and at the end

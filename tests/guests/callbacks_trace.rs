@@ -1,5 +1,5 @@
-//! Prints each callback of an accepted connection as it comes: `constructor` with the listener's options,
-//! `post_init`, `receive_data` with what came, `drained`, `unbind` with the reason. Echoes.
+//! Prints each callback of an accepted connection: `constructor` with the listener's options, `post_init`, `receive_data` with
+//! the data, `drained`, `unbind` with the reason. Echoes.
 
 use sandloop::{CloseReason, Connection, Options, Socket};
 

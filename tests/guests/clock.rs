@@ -1,6 +1,6 @@
-//! Uses what a language's standard library takes from the system. Lines: `sleep MS` sleeps in the callback and is
-//! answered with `slept MS`, as its clock measured it; `time` is answered with the seconds since 1970;
-//! `random` with a number that differs from instance to instance.
+//! Uses the system calls of a language's standard library. Lines: `sleep MS` sleeps in the callback and is answered with `slept
+//! MS`, as its clock measured it; `time` is answered with the seconds since 1970; `random` with a number that differs from
+//! instance to instance.
 
 use std::{
     collections::HashMap,

@@ -1,4 +1,4 @@
-//! Does what its peer says, a line each, and prints why it ended:
+//! Executes the commands of its peer, a line each, and prints the reason of its end:
 //!
 //! `send N`, `send N close`, `send N close-after-writing`, `close`, `close-after-writing`, `half-close`,
 //! `keep-half-open`, `pause MS` (reads again after that time), `resume`, `timeout MS` (inactivity).

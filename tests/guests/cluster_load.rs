@@ -1,8 +1,9 @@
 //! One end of a load over channels: pushes numbered messages within a window, or counts and acknowledges them.
 //!
-//! Commands, one a line: `receive EVERY` acknowledges each EVERY-th message and answers `ok`; `push WINDOW EVERY BYTES` prepares the
-//! other end, and `probe` begins it as soon as the receiver is heard, which is said by `there`. `tell` answers with the number of
-//! acknowledged messages, and with p50, p99 and the longest time of those acknowledged since the last `tell`, in nanoseconds.
+//! Commands, one a line: `receive EVERY` acknowledges each EVERY-th message and answers `ok`; `push WINDOW EVERY BYTES`
+//! prepares the other end, and `probe` begins it as soon as the receiver is subscribed, which `there` reports. `tell` answers
+//! with the number of acknowledged messages, and with p50, p99 and the longest time of those acknowledged since the last
+//! `tell`, in nanoseconds.
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Instant};
 

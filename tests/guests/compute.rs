@@ -1,4 +1,4 @@
-//! Computes: a line with a number N, which may be a fraction, costs N rounds, each of about a millisecond and always the
+//! Computes: a line with a number N, which may be a fraction, costs N rounds, each of about a millisecond and always with the
 //! same work, and is answered with `done`.
 
 use std::hint::black_box;

@@ -1,6 +1,5 @@
-//! A program that connects to each address of its option `target`, which spaces divide, and prints every
-//! callback with the number of the target, from 0: `0 unbind refused`. A refused connect is `0 connect
-//! denied`. Other options:
+//! A program that connects to each address of its option `target`, which are separated by spaces, and prints every callback
+//! with the number of the target, from 0: `0 unbind refused`. A refused connect is `0 connect denied`. Other options:
 //!
 //! `send` is sent in `post_init`; `close` names a callback in which it closes; `pending_timeout` and
 //! `inactivity_timeout` are milliseconds; with `stop` the reactor is stopped when all have ended.

@@ -1,4 +1,4 @@
-//! Operations on request, one a line; what comes back is told in a line.
+//! Operations on request, one a line; each result is a line.
 
 use std::time::Duration;
 

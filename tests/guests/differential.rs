@@ -1,5 +1,5 @@
 //! Runs the program of one scenario on Sandloop. tests/differential/interpreter.rb does the same on EventMachine, and
-//! tests/suite/differential.rs compares what the two print.
+//! tests/suite/differential.rs compares the outputs.
 
 #[path = "differential/frames.rs"]
 mod frames;

@@ -1,7 +1,8 @@
-//! Does what takes its time, a command a line, and says in which way its connections let go when they are drained.
+//! Executes commands that take some time, one a line; its connections end in a configured way when they are drained.
 //!
-//! The listener's option `lets_go` says how: `when-idle`, `when-done` (with what it has begun), `until-closed`, `at-once` (it closes
-//! when it is told), `bye` (it says so, and closes then) or `never` (and it goes on working for nobody).
+//! The listener's option `lets_go` is this way: `when-idle`, `when-done` (with its work in progress), `until-closed`, `at-once`
+//! (it closes when it is notified), `bye` (it sends that, and closes then) or `never` (and it continues to work without a
+//! peer).
 
 use std::time::Duration;
 

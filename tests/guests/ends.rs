@@ -1,5 +1,4 @@
-//! Answers with both ends of its connection as soon as it is told of it, then with what it is sent. Prints `unbind` with the
-//! reason.
+//! Answers with both addresses of its connection as soon as that is opened, then echoes. Prints `unbind` with the reason.
 
 use sandloop::{Address, CloseReason, Connection, Socket};
 

@@ -1,7 +1,7 @@
-//! Names something to the host: the option `call` says by which function of the contract, `text` which text.
+//! Passes a text to the host: the option `call` is the function of the contract, `text` the kind of text.
 //!
-//! The calls are listed by the test that reads the contract: `channels.push` is the host's function, `mailbox.spawned` the
-//! guest's own, whose answer has the text. It answers `ok` where it is still there.
+//! The test that reads the contract lists the calls: `channels.push` is a function of the host, `mailbox.spawned` one of the
+//! guest, whose answer has the text. It answers `ok` if it is still alive.
 
 use std::io::Write;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! Counts, and hands its count to the next version, or does with it what its options say.
+//! Counts, and hands its count over to the next version, or does with it what its options specify.
 //!
 //! `on_save` is `count`, `nothing`, `slow` (a third of a second), `trap`, or a number of bytes; `on_restore` is `count`, `slow` (three
 //! seconds), `refuse`, `trap`, or `slow-trap`. A line `up` counts and `get` does not; both are answered with the version and the count. `trap` ends it.

@@ -1,4 +1,4 @@
-//! What runs at the end: shutdown hooks around a connection, and a last word when the plugin panics.
+//! The callbacks at the end: shutdown hooks around a connection, and the error handler when the plugin panics.
 
 use sandloop::{
     Channel, CloseReason, Connection, Program, Socket, add_shutdown_hook, error_handler,

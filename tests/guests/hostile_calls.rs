@@ -1,4 +1,4 @@
-//! Calls the host in ways that nobody should, as its listener's option `attack` says, and answers `done` if it lives to.
+//! Makes invalid calls of the host, chosen by its listener's option `attack`, and answers `done` if it survives.
 
 use std::{cell::RefCell, time::Duration};
 

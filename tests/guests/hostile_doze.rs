@@ -1,5 +1,5 @@
 //! Gets a line with a number of milliseconds and never returns: around each multiple of that time it computes, in between it
-//! sleeps. Whoever looks only then whether it sleeps never sees it.
+//! sleeps. A host that checks only at these times never sees it sleep.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Asks for as much as it gets of one thing, then says how much that was.
+//! Requests as much of one thing as it gets, then answers with the number.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,9 +1,9 @@
-//! Asks the host for as much as it gets of one thing, and keeps it. Its peer says what: a function of the contract and a
-//! resource, as in `channels.push most`.
+//! Requests as much of one thing as it gets, and keeps it. Its peer chooses a function of the contract and a resource, as in
+//! `channels.push most`.
 //!
-//! The functions are listed by the tests that read the contract: `channels.push` is the host's, `timers-handler.timer-fired`
-//! the guest's own, which is brought about. `most` is as many as there are, `largest` as many of the largest, `endless` goes
-//! on until somebody ends it, and `trap` takes many and traps. The first two answer with how often it was granted.
+//! The tests that read the contract list the functions: `channels.push` is one of the host, `timers-handler.timer-fired` one of
+//! the guest, which is caused. `most` is the largest number, `largest` the largest number of the largest, `endless` continues
+//! until it is ended, and `trap` takes many and traps. The first two answer with the number that was granted.
 
 #![expect(
     clippy::unit_arg,

@@ -1,4 +1,4 @@
-//! Takes the bytes that it gets as calls of the host's functions, whatever they are.
+//! Interprets any bytes that it gets as calls of the host's functions.
 
 use std::{cell::RefCell, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Sleeps for ever in the callback that its listener's option `callback` names, as `hostile_loop` does: it uses
-//! no time, so no budget ends it.
+//! Sleeps for ever in the callback that its listener's option `callback` names, as `hostile_loop` loops: it uses no CPU time,
+//! so no budget ends it.
 
 use std::time::Duration;
 

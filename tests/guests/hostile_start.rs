@@ -1,5 +1,5 @@
-//! A program that misbehaves in `start` as its option `attack` says (`loop`, `trap`, `memory`), and an echo for
-//! whoever comes before that.
+//! A program that misbehaves in `start` by its option `attack` (`loop`, `trap`, `memory`), and an echo for connections before
+//! that.
 
 use sandloop::{Connection, Program, Socket, options};
 

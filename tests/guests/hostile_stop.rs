@@ -1,5 +1,5 @@
-//! Hangs wherever it is told that the host stops: in both of its program's hooks, and in the end of each connection. The
-//! option `hang` says how: `compute` or `sleep`.
+//! Hangs in every callback about the stop of the host: in both of its program's hooks, and in the end of each connection. The
+//! option `hang` is `compute` or `sleep`.
 
 use std::{hint::black_box, thread::sleep, time::Duration};
 

@@ -1,5 +1,5 @@
-//! Answers that take their time: `/timer?ms=N`, `/defer?ms=N`, and anything else with how many bytes it was sent. A WebSocket
-//! answers `timer N`, and when it is to come to its end it does so with 1001 behind the answer that is due.
+//! Slow answers: `/timer?ms=N`, `/defer?ms=N`, and any other path with the number of bytes that it got. A WebSocket answers
+//! `timer N`, and when it is drained it closes with 1001 behind the pending answer.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 

@@ -1,7 +1,7 @@
-//! Fetches what its peer says, a line each: `METHOD URI WORD…`, with the words `redirects=N`, `compressed`, `raw`,
-//! `close`, `expect`, `body=TEXT`, `chunks=N` (so many pieces of 1000 bytes), `stream` (the body is counted), `limit=N`,
-//! `deadline=MS`, `auth=USER:PASSWORD`, `header=NAME:VALUE`. Answers a line when it is there: status, reason, redirects,
-//! address and body, or `error: ` and why.
+//! Fetches at the commands of its peer, a line each: `METHOD URI WORD…`, with the words `redirects=N`, `compressed`, `raw`,
+//! `close`, `expect`, `body=TEXT`, `chunks=N` (N pieces of 1000 bytes), `stream` (the body is counted), `limit=N`,
+//! `deadline=MS`, `auth=USER:PASSWORD`, `header=NAME:VALUE`. The answer is a line: status, reason, redirects, address and body,
+//! or `error: ` and the reason.
 //!
 //! Options: `connections`, `pipeline`, `inactivity` (ms), `keep_alive` (ms), `proxy` (`HOST:PORT`), `tunnel`, `cookies`,
 //! `tls_profile`.

@@ -1,4 +1,4 @@
-//! Answers in each form that there is, as the path says:
+//! All forms of answers, chosen by the path:
 //!
 //! `/echo` (method, target, host, fields and body, a line each), `/status?code=N`, `/later?ms=N`, `/chunks` (three,
 //! with a trailer), `/bytes?count=N` (that many, as they are made), `/length?count=N` (the same, announced),

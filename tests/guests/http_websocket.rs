@@ -1,7 +1,7 @@
-//! Takes every request for a WebSocket, greets, and sends back what it is told. `close CODE REASON` closes with them;
-//! the client's close is a line of the log. `pause` takes no more for half a second.
+//! Accepts every request for a WebSocket, greets, and echoes messages. `close CODE REASON` closes with them; the client's close
+//! is a line of the log. `pause` stops reading for half a second.
 //!
-//! Option `deflate`: `forget` and `keep` compress, without and with what was before.
+//! Option `deflate`: `forget` and `keep` compress, without and with the context of earlier messages.
 
 use std::time::Duration;
 

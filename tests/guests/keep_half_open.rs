@@ -1,5 +1,5 @@
-//! Keeps the write side open when its peer ends, and 200 ms later answers with everything it was told, then
-//! closes. Prints `unbind` with the reason.
+//! Keeps the write side open when its peer ends, and 200 ms later answers with all of its input, then closes. Prints `unbind`
+//! with the reason.
 
 use std::{cell::RefCell, mem, rc::Rc, time::Duration};
 

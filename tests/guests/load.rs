@@ -1,4 +1,4 @@
-//! Much of one thing, on command: timers, messages, deferred work.
+//! Large numbers on command: timers, messages, deferred work.
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 

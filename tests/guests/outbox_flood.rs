@@ -1,7 +1,6 @@
-//! Sends without asking whether the peer reads. A line `N` sends N bytes at once, `N SIZE` sends N bytes
-//! SIZE at a time and stops at the first refusal. Prints `sent N`, with the refusal if there was one, then
-//! `drained` each time it is told and `unbind` with the reason. A line `N !` uses the `send_data` that
-//! closes the connection when the outbox is full.
+//! Sends whether the peer reads or not. A line `N` sends N bytes at once, `N SIZE` sends N bytes SIZE at a time and stops at
+//! the first refusal. Prints `sent N`, with the refusal if there was one, then each `drained`, and `unbind` with the reason. A
+//! line `N !` uses the `send_data` that closes the connection when the outbox is full.
 
 use sandloop::{CloseReason, Socket, frames::LineText2};
 

@@ -1,4 +1,4 @@
-//! Asks for a tick, a timer and a connection before the reactor runs and when it does, and prints the answers. The tick stops
+//! Requests a tick, a timer and a connection before the reactor runs and when it does, and prints the answers. The tick stops
 //! the reactor.
 
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Writes where plugins can write, as its peer says, a line each, and answers `ok`:
+//! Writes to each output of a plugin, at the commands of its peer, a line each, and answers `ok`:
 //!
 //! `stdout`, `stderr`, `log` (a line of each level), `control` (control characters, on all three), `long`
 //! (a line of 100,000 bytes on each), `bytes` (no UTF-8, on both outputs), `part` and `rest` (one line in two

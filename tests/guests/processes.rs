@@ -1,4 +1,4 @@
-//! Processes on request, one command a line. A process speaks through the channel `out`.
+//! Processes on request, one command a line. A process sends its output to the channel `out`.
 
 use sandloop::{
     Channel, Socket,

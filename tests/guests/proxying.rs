@@ -1,10 +1,10 @@
-//! Connects each connection to the option `target` of its listener, proxies as the option `mode` says, and prints what both
-//! are told: `front …` is the accepted one, `back` the other.
+//! Connects each connection to the option `target` of its listener, proxies by the option `mode`, and prints the events of
+//! both: `front …` is the accepted one, `back` the other.
 //!
 //! `both`: in both directions. `forth`: from front to back only, and `back`: the other way only. `count`: the first `bytes` of
 //! front. `begun`: as `both`, at once and not when back is connected. `stop`: as `both`, until the first timer of 50 ms, whose
-//! bytes front gets. `keep`: as `both`, and front goes on when back has ended. `ring`: two backs, each proxied to the other, and
-//! front is told nothing. `misuse`: prints what each wrong call answers.
+//! bytes front gets. `keep`: as `both`, and front continues when back has ended. `ring`: two backs, each proxied to the other,
+//! and front is not informed. `misuse`: prints the answer of each wrong call.
 
 use std::{cell::RefCell, rc::Rc};
 

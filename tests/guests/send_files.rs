@@ -1,8 +1,9 @@
-//! Sends what its peer asks for, one command a line, and prints what becomes of each file.
+//! Sends the files that its peer requests, one command a line, and prints the result of each file.
 //!
 //! `say TEXT` sends a line, `file PATH [OFFSET [LENGTH]]` a part of a file, `stream PATH` as EventMachine's `stream_file_data`
-//! and `small PATH` as its `send_file_data`; `look PATH` remembers its version, which `known PATH` sends; `many COUNT PATH` the same file so often; `close` closes after writing, `cut` at
-//! once. With the option `on_failure = close` a file that fails closes the connection.
+//! and `small PATH` as its `send_file_data`; `look PATH` remembers its version, which `known PATH` sends; `many COUNT PATH` the
+//! same file COUNT times; `close` closes after writing, `cut` at once. With the option `on_failure = close` a file that fails
+//! closes the connection.
 
 use sandloop::{
     CloseReason, Deferrable, FileError, Options, Socket, files::FileVersion, frames::LineText2,

@@ -1,7 +1,8 @@
-//! Says at the Unix socket of its option `oracle` that it begins, again and again that it is there, and that it is told to stop: each a line of its
-//! option `host`, the option `fencing` that its host gives it, and the word.
+//! Reports to the Unix socket of its option `oracle` that it begins, that it is alive (repeatedly), and that it is told to
+//! stop: each is a line with its option `host`, the option `fencing` from its host, and the word.
 //!
-//! The oracle may say `trap`, and `spin`, whereupon it computes for as long as it may. Each version hands the next one how many there were.
+//! The oracle may send `trap`, and `spin`, at which it computes for as long as it may. Each version hands over the number of
+//! versions so far.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;

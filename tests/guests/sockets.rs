@@ -1,13 +1,13 @@
-//! Opens and closes listeners and UDP sockets as its peer says, a line each, and answers each line with one:
+//! Opens and closes listeners and UDP sockets at the commands of its peer, a line each, and answers each line with one:
 //!
-//! `start tcp HOST PORT HANDLER`, `start udp …`, `start unix PATH HANDLER` → `ok NUMBER ADDRESS`, or `no ERROR`;
-//! `stop NUMBER`; `many N` and `cycle N` (so many listeners, and so many one after the other); `options COUNT BYTES` (a listener
-//! with so many options of so many bytes) → `ok ADDRESS`; `sleep MILLISECONDS`; `datagrams HOST PORT` → `ok HOST
-//! PORT`; `from HOST PORT HOST PORT` (connects from there); `count`; `options` (of this connection's socket); `trap`.
+//! `start tcp HOST PORT HANDLER`, `start udp …`, `start unix PATH HANDLER` → `ok NUMBER ADDRESS`, or `no ERROR`; `stop NUMBER`;
+//! `many N` and `cycle N` (N listeners, and N one after the other); `options COUNT BYTES` (a listener with COUNT options of
+//! BYTES bytes) → `ok ADDRESS`; `sleep MILLISECONDS`; `datagrams HOST PORT` → `ok HOST PORT`; `from HOST PORT HOST PORT`
+//! (connects from there); `count`; `options` (of this connection's socket); `trap`.
 //!
-//! The handler `told` answers with the listener's address, what it was given, and how many connections its sandbox has seen; then
-//! it is an echo. A UDP socket answers with what it gets; `to HOST PORT TEXT` sends elsewhere, `big N` answers with so many
-//! bytes; what went wrong is printed.
+//! The handler `told` answers with the listener's address, its options, and the number of connections that its sandbox has had;
+//! then it is an echo. A UDP socket echoes; `to HOST PORT TEXT` sends to another address, `big N` answers with N bytes; errors
+//! are printed.
 
 use std::{cell::Cell, cell::RefCell, time::Duration};
 

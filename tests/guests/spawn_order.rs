@@ -1,4 +1,4 @@
-//! Spawned blocks, one command a line; what they do is told in lines.
+//! Spawned blocks, one command a line; their effects are reported in lines.
 
 use sandloop::{
     Socket, SpawnedProcess,

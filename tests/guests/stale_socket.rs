@@ -1,5 +1,5 @@
-//! Calls every method of its socket in `unbind` and, where the instance lives on, from a timer after it;
-//! prints each answer. The last line is `unbind: end`, or `later: end`.
+//! Calls every method of its socket in `unbind` and, if the instance continues, from a timer after it; prints each answer. The
+//! last line is `unbind: end`, or `later: end`.
 
 use std::time::Duration;
 

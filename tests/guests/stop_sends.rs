@@ -1,5 +1,5 @@
-//! Answers the first bytes with as many as its listener's option `bytes` says, 4 without one, and stops the
-//! reactor in the same callback. Prints `unbind` with the reason.
+//! Answers the first bytes with the number of bytes in its listener's option `bytes`, 4 without one, and stops the reactor in
+//! the same callback. Prints `unbind` with the reason.
 
 use sandloop::{CloseReason, Connection, Options, Socket, stop};
 

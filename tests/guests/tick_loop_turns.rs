@@ -1,4 +1,4 @@
-//! A tick loop for each connection, from `start` to `stop`: then it tells whether it ran.
+//! A tick loop for each connection, from `start` to `stop`: then it answers whether it ran.
 
 use std::{cell::Cell, rc::Rc};
 

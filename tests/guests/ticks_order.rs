@@ -1,5 +1,5 @@
-//! A program that prints the order of its ticks, then stops: ticks run in the order they were asked for, and
-//! what a tick asks for (a tick, a timer) waits for the next turn, where timers come first.
+//! A program that prints the order of its ticks, then stops: ticks run in the order of their requests, and a request of a tick
+//! (a tick, a timer) waits for the next turn, where timers come first.
 
 use std::time::Duration;
 

@@ -1,10 +1,12 @@
-//! Begins TLS on connections that have none, in either role, and prints what it is told of them.
+//! Begins TLS on connections that have none, in either role, and prints the events.
 //!
-//! A listener of the handler `gate` is a server: to `STARTTLS` and nothing behind it says `220` and begins TLS with the profile
-//! `server`, then it echoes; with the option `at = "post_init"` it begins at once, with `quiet` it does not print what comes. One of the handler `go` takes lines of
-//! words `key=value` and makes a connection of each: `port`, `name`, `profile`, `alpn` (with commas), `verify` (`host`, `both`,
-//! `plugin`), `takes` (`yes`), `who` (a name for what is printed), `when` TLS begins (`post_init`, `connected`, `word` after a `STARTTLS` of its own, `never`), what it
-//! says before (`plain`) and after (`say`). With `serve` it opens a listener of the gate's instead, whose TLS begins at once. One of the handler `misuse` begins TLS in every wrong way.
+//! A listener of the handler `gate` is a server: it answers `STARTTLS` without data behind it with `220`, begins TLS with the
+//! profile `server`, and then echoes; with the option `at = "post_init"` it begins at once, with `quiet` it does not print its
+//! input. One of the handler `go` takes lines of words `key=value` and makes a connection of each: `port`, `name`, `profile`,
+//! `alpn` (with commas), `verify` (`host`, `both`, `plugin`), `takes` (`yes`), `who` (a name for the output), `when` TLS begins
+//! (`post_init`, `connected`, `word` after a `STARTTLS` of its own, `never`), the data that it sends before (`plain`) and after
+//! (`say`). With `serve` it opens a listener of the gate's instead, whose TLS begins at once. One of the handler `misuse`
+//! begins TLS in every wrong way.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Serves HTTP by `wasi:http`: each path is one way to answer, or not to.
+//! Serves HTTP by `wasi:http`: each path is one way to answer, or a way not to answer.
 
 use std::cell::Cell;
 

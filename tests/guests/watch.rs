@@ -1,4 +1,4 @@
-//! Watches what its peer names, one command a line: `watch PATH`, `stop PATH`, `many COUNT PATH`. Prints what is told.
+//! Watches paths for its peer, one command a line: `watch PATH`, `stop PATH`, `many COUNT PATH`. Prints the events.
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 

@@ -1,4 +1,4 @@
-//! Asks the server of option `uri` for a WebSocket, sends a text of each of the option `sizes`, prints what comes back, and
+//! Requests a WebSocket from the server of option `uri`, sends a text of each of the option `sizes`, prints the answers, and
 //! closes with 4000. Option `deflate` as in `http_websocket`. For `wss:` its profile is `trusts`.
 
 use sandloop::{

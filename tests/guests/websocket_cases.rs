@@ -1,7 +1,8 @@
-//! A test suite's peer, of both sides: takes every request for a WebSocket and sends back what it is told; with option
-//! `suite` (`ws://HOST:PORT`) it goes to a suite that is a server, lets it run every case and stops the host.
+//! A test suite's peer, in both roles: accepts every request for a WebSocket and echoes messages; with option `suite`
+//! (`ws://HOST:PORT`) it connects to a suite that is a server, runs every case of it and stops the host.
 //!
-//! Messages of 16 MiB are taken, and compressed with what came before; with option `contexts` = `forget` each for itself.
+//! Messages of 16 MiB are accepted, and compressed with the context of earlier ones; with option `contexts` = `forget` each
+//! separately.
 
 use std::time::Duration;
 
