@@ -45,7 +45,6 @@ fn commands(page: &str) -> Vec<&str> {
 
 /// As a reader would run it, one command after the other: an installed package is looked up instead, and a server continues
 /// beside the next commands.
-/// serves goes on beside what follows.
 fn script(page: &str) -> String {
     let mut script = String::from("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
     for command in commands(page) {

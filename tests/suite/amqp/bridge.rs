@@ -66,7 +66,6 @@ fn lines_become_messages_and_messages_lines() {
 
 /// The end of a connection in the broker's log: a separate line if the client has sent `connection.close`, and one with a colon
 /// and a cause behind it otherwise.
-/// with a colon and a cause behind it where it has not.
 fn told_end(vhost: &Vhost) -> String {
     let begun = Instant::now();
     let of_this = format!("amqp-bridge, vhost: '{}'", vhost.name);
