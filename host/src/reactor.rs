@@ -135,7 +135,7 @@ pub struct Reactor {
     instances: Arena<Instance>,
     /// The instances that are processes, by the process's id.
     processes: HashMap<u32, InstanceId>,
-    /// Processes that wait for their birth, by their id, and who wants them.
+    /// Processes that are not created yet, by their id, with their parents.
     unborn: HashMap<u32, InstanceId>,
     programs: Programs,
     /// Programs of earlier versions that have not ended.

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-/// The kind of what is shared.
+/// What a subject is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SubjectKind {
     /// Channels.
@@ -18,7 +18,7 @@ pub(crate) enum SubjectKind {
 }
 
 impl SubjectKind {
-    /// The part of a subject for this kind.
+    /// The part of a subject for this.
     pub(super) fn part(self) -> &'static str {
         match self {
             SubjectKind::Channel => "ch",

@@ -540,7 +540,7 @@ impl Connection {
         drained && self.phase == Phase::Open
     }
 
-    /// Does what waits for an empty outbox: ends the write side, or the connection.
+    /// Takes the steps that wait for an empty outbox: ends the write side, or the connection.
     pub fn reconcile(&mut self) {
         if self.has_output() {
             return;

@@ -19,7 +19,7 @@ pub enum Network {
     /// The operating system.
     #[default]
     System,
-    /// A script's: nothing leaves the process, and time passes only when the script says so.
+    /// A script's: nothing leaves the process, and only the script moves the time.
     Scripted(Arc<ScriptedNetwork>),
 }
 
@@ -53,7 +53,7 @@ enum ScriptedWay {
     Datagrams(Arc<DatagramWays>),
 }
 
-/// The script's end of what a peer has with the host.
+/// The script's end of a connection or of datagrams with the host.
 #[derive(Debug)]
 pub enum ScriptEnd {
     /// A connection.

@@ -12,7 +12,7 @@ pub(crate) struct FairQueue<T> {
     changed: Condvar,
 }
 
-/// What a thread has to do.
+/// The next action of a thread.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken<T> {
     /// Execute this item, then call [`FairQueue::done`].

@@ -247,7 +247,7 @@ impl Reactor {
         Some((plugin.tenant.index, now))
     }
 
-    /// What the slow lane needs to know of an instance's call.
+    /// The data that the slow lane needs about an instance's call.
     fn call_of(&self, id: InstanceId) -> Option<CallOf> {
         let instance = self.instances.get(id)?;
         Some(CallOf {

@@ -1,4 +1,4 @@
-//! Applying the commands of a callback after its return, and what follows from the event itself.
+//! Applying the commands of a callback after its return, and the effects of the event itself.
 //!
 //! A callback may queue as many commands as its limits allow: ten thousand timers, or a message to each of ten thousand
 //! connections. So they are applied in batches, each charged to the tenant, and those beyond the tenant's share or the bound
@@ -144,7 +144,7 @@ impl Reactor {
         }
     }
 
-    /// What follows from an event and the guest's answer.
+    /// The effects of an event and of the guest's answer.
     fn on_return(&mut self, id: InstanceId, event: &Event, outcome: Outcome) {
         match (event, outcome) {
             (Event::Open(opening), _) => {

@@ -296,7 +296,7 @@ impl Reactor {
         if let Some(instance) = self.instances.get_mut(instance_id) {
             instance.connections.swap_remove(place);
             instance.accepted -= usize::from(is_accepted);
-            // The last accepted one: what an instance of an earlier version has opened itself may have served it.
+            // After the last one, connections that an instance of an earlier version has opened itself are drained.
             retires = instance.retires.filter(|_| is_accepted && instance.accepted == 0);
             if let Some(&moved) = instance.connections.get(place)
                 && let Some(moved) = self.connections.get_mut(moved)
@@ -313,7 +313,7 @@ impl Reactor {
 
     /// Closes and removes a connection without delivering `unbind`.
     ///
-    /// If it is still open, its peer gets what the plugin's `on_trap` says.
+    /// If it is still open, its peer gets the end that the plugin's `on_trap` configures.
     pub(super) fn abandon_connection(&mut self, id: ConnectionId, tenant: usize, on_trap: &OnTrap) {
         if let Some(entry) = self.connections.get(id) {
             let now = self.setup.env.clock.turn();

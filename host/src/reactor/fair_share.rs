@@ -66,7 +66,7 @@ struct Share {
     slow_until: Moment,
     /// How long it was slow the last time.
     slow_for: Duration,
-    /// What is known of its last handler in the loop.
+    /// Whether its last handler in the loop was long.
     last: LastHandler,
     /// Whether this turn has served it or passed it over.
     is_in_turn: bool,
@@ -78,7 +78,7 @@ struct Share {
     passed_over_in: TurnParts,
 }
 
-/// What is known of the last handler of a tenant.
+/// Whether the last handler of a tenant was long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum LastHandler {
     /// There was none, or it has exceeded its slice.
@@ -140,7 +140,7 @@ impl FairShare {
         }
     }
 
-    /// What has to be measured of a tenant's next handler.
+    /// What to measure of a tenant's next handler.
     pub(super) fn measure(&self, tenant: usize) -> Measure {
         match self.tenants.get(tenant) {
             Some(share) if self.is_contended() => match share.last {

@@ -14,7 +14,7 @@ use crate::reactor::table::stop::{DrainedKind, Stop, Sweep, SweepPurpose};
 use crate::reactor::table::turn::TurnPhase;
 use crate::reactor::{Reactor, UNITS_PER_PHASE};
 
-/// How many cuts there are: one for what is running, one for guests that hang in the callbacks of the first.
+/// The number of cuts: one for running work, one for guests that hang in the callbacks of the first.
 const CUTS: u32 = 2;
 
 impl Reactor {

@@ -1,8 +1,8 @@
 //! Files in an outbox. Each has a position in the queue and is read as the socket accepts its bytes, so that at most
 //! one piece of it is in memory.
 //!
-//! What is in the page cache is sent by `sendfile`, or with TLS by a read that does not block. What is not is read by a
-//! file thread, a piece at a time, so that a slow disk delays only this connection.
+//! Cached parts of a file are sent by `sendfile`, or with TLS by a read that does not block. Other parts are read by a file
+//! thread, a piece at a time, so that a slow disk delays only this connection.
 
 use std::any::Any;
 use std::collections::VecDeque;

@@ -165,7 +165,7 @@ impl HeaderReader {
     }
 }
 
-/// The addresses of a version 2 header; none for `LOCAL` and for what is no stream.
+/// The addresses of a version 2 header; none for `LOCAL` and for other transports than streams.
 fn ends_of_v2(header: &v2::Header<'_>) -> Result<Option<Proxied>, HeaderFault> {
     if header.command == v2::Command::Local {
         return Ok(None);

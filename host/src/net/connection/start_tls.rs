@@ -119,7 +119,7 @@ impl Connection {
         self.tls_record().session = session;
     }
 
-    /// Keeps what the close reason says of the peer's stream or of the handshake.
+    /// Keeps what the close reason implies for the peer's stream or for the handshake.
     pub(super) fn keep_reason(&mut self, reason: CloseReason) {
         if reason != CloseReason::Reset {
             return;

@@ -1,4 +1,4 @@
-//! The socket of the admin listener, which a thread of its own serves and no reactor.
+//! The socket of the admin listener, which has its own thread instead of a reactor.
 
 use std::io;
 use std::net::TcpListener as StdTcpListener;

@@ -50,8 +50,8 @@ pub(super) fn served_as(config: &Config, place: usize) -> String {
     }
 }
 
-/// What the next process gets for one address: copies of its sockets, and the path that leads to them. After a reload the
-/// section that replaces another has the same one.
+/// The sockets of one address for the next process: copies of this process's, and the path that leads to them. After a reload
+/// the section that replaces another keeps them.
 #[derive(Debug)]
 pub(crate) struct HandoverSockets {
     served_as: String,

@@ -24,7 +24,7 @@ type Inherited = (Socket, ListenAddress);
 struct HandedOver {
     number: usize,
     name: String,
-    /// The socket, or what the descriptor is instead.
+    /// The socket, or a description of another kind of descriptor.
     socket: Result<Inherited, String>,
 }
 

@@ -235,7 +235,7 @@ mod tests {
         }
     }
 
-    /// A start replaces stale sockets only, and never blocks on what is at the path.
+    /// A start replaces stale sockets only, and never blocks on anything at the path.
     #[test]
     fn a_path_is_taken_over_only_from_the_dead() {
         let dir = tempfile::tempdir().expect("a folder");

@@ -79,7 +79,7 @@ fn rule_of(address: SocketAddr) -> String {
     SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
 
-/// Checks what a path leads to, not only how it is written.
+/// Checks the target of a path, not only its text.
 fn check_path(path: &str, allow: &Allow, own: &OwnListeners) -> Result<(), Objection> {
     let rules = || allow.connect.iter().filter(|rule| rule.matches_unix(path));
     if rules().next().is_none() {
@@ -89,7 +89,7 @@ fn check_path(path: &str, allow: &Allow, own: &OwnListeners) -> Result<(), Objec
         // Granted as written: the operator is responsible for where it leads.
         return Ok(());
     }
-    // Nothing is there: connecting will report that.
+    // The path does not exist: connecting will report that.
     let Ok(real) = std::fs::canonicalize(path) else { return Ok(()) };
     if own.are_at_path(&real) {
         return Err(Objection::OwnListener);

@@ -135,8 +135,8 @@ fn who_is_alone_is_never_in_the_way() {
     assert_eq!(fair_share.measure(0), Measure::Nothing);
 }
 
-/// Whichever parts of a turn a tenant has endless work in, whatever an item costs of its share, and however many others
-/// contend: each part is served.
+/// Each part of a turn is served, whatever parts a tenant has endless work in, whatever the cost of an item, and however many
+/// others contend.
 #[test]
 fn no_part_of_a_turn_is_passed_over_for_ever() {
     let all = 1_u16 << TurnPart::ALL.len();

@@ -1,4 +1,4 @@
-//! The backlog: what waits for a rate or for room, and not for the poll.
+//! The backlog: work that waits for a rate or for room, and not for the poll.
 
 use std::collections::VecDeque;
 
@@ -46,7 +46,7 @@ pub(in crate::reactor) enum Rate {
     Writing,
 }
 
-/// What waits for a rate of a tenant, and the deadline at which that is replenished.
+/// The work that waits for a rate of a tenant, and the deadline at which that is replenished.
 #[derive(Debug)]
 pub(in crate::reactor) struct RateWait<T> {
     pub(in crate::reactor) waiting: Vec<T>,

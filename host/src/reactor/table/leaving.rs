@@ -1,5 +1,5 @@
-//! What is retiring after a reload: programs of earlier versions, and what has exceeded its deadline; and peers of UDP sockets
-//! that are closed.
+//! Retiring after a reload: programs of earlier versions, and instances and connections that have exceeded their deadline; and
+//! peers of UDP sockets that are closed.
 
 use std::sync::Arc;
 

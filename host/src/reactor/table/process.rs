@@ -14,7 +14,7 @@ pub(crate) struct SpawnRequest {
     pub parent: InstanceId,
     /// The index of its plugin.
     pub plugin: usize,
-    /// The name by which the plugin knows what to run.
+    /// The name by which the plugin chooses what to run.
     pub name: String,
     pub argument: Message,
 }
