@@ -219,8 +219,12 @@ impl Asking {
                 },
                 () = claimed.bell.notified() => {}
                 _ = ticks.tick() => {
-                    let now = monotonic();
+                    let (now, before) = (monotonic(), self.questions.len());
                     self.questions.retain(|_, question| now < question.lost_at);
+                    // A silent consumer is gone or has no leader. Its fault is noted, and the next request is sent all the same.
+                    if self.questions.len() < before {
+                        make_consumer(&self.desk, &self.name, &self.consumer).await;
+                    }
                 }
             }
         }
