@@ -791,10 +791,10 @@ limits! {
             form: r#"a size, as in messages = "64MiB""#,
         };
         cluster_outbox: bound CLUSTER_OUTBOX: u64 = {
-            what: "Messages of the tenant that wait to go to the NATS server of `[cluster]`, with 256 bytes for each.",
-            why: "While no server is reached, and where it is slow, what is pushed waits here; it counts in `messages`, too.",
+            what: "Bytes of messages of the tenant that wait to be sent to the NATS server of `[cluster]`, plus 256 for each.",
+            why: "Pushes wait here while no server is connected, or if it is slow; they count in `messages`, too.",
             at: Refuse,
-            then: "`push` answers `limit` and nobody gets the message, on whichever host.",
+            then: "`push` returns `limit`, and no subscriber on any host gets the message.",
             unit: Bytes,
             default: 4 * MIB,
             min: KIB,
@@ -924,10 +924,10 @@ limits! {
         apart: key Option<String> = r#"apart = "ready" or apart = "unready""#;
         queue_storage: key Option<String> = r#"queue_storage = "file" or queue_storage = "memory""#;
         ping: bound CLUSTER_PING: Duration = {
-            what: "How often a NATS server is asked whether it is there.",
-            why: "A network that swallows everything looks like a server that has nothing to say.",
+            what: "Interval of pings to the NATS server.",
+            why: "A network that drops all packets looks like an idle server.",
             at: Close,
-            then: "One that has not answered three times in a row is left, and the next one is tried.",
+            then: "After three pings without an answer the connection is closed, and the next server is tried.",
             unit: Time,
             default: 5 * SECOND,
             min: 100 * MILLISECOND,
@@ -935,10 +935,10 @@ limits! {
             form: r#"a duration in quotes, as in ping = "5s""#,
         };
         connect_deadline: bound CLUSTER_CONNECT_DEADLINE: Duration = {
-            what: "How long a NATS server may take until it has let the host in.",
-            why: "One that does not answer must not keep the host from the next one.",
+            what: "Time of connecting and logging in to a NATS server.",
+            why: "A server that does not answer must not keep the host from the next one.",
             at: Close,
-            then: "The next one is tried, and that one again later.",
+            then: "The next server is tried, and this one again later.",
             unit: Time,
             default: 5 * SECOND,
             min: 100 * MILLISECOND,
