@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use crate::config::admin::AdminConfig;
+use crate::config::cluster::{ClusterConfig, NatsLogin, Sharing};
 use crate::config::error::{ConfigError, Problem};
 use crate::config::model::Config;
 use crate::config::reloading::{self, AtReload};
@@ -51,27 +52,98 @@ pub(super) fn check(served: &Config, config: &Config) -> Result<(), ConfigError>
         );
         return Err(config.wrong(&key, problem));
     }
-    if served.cluster != config.cluster {
+    if let Some(key) = other_key_of_cluster(served.cluster.as_ref(), config.cluster.as_ref()) {
         let problem = Problem::new(
             "a running host cannot change which cluster it is in, nor how",
-            "write the section as it was, or start the host again",
+            "write it as it was, or start the host again",
         );
-        return Err(config.wrong("cluster", problem));
+        return Err(config.wrong(&key, problem));
     }
     for tenant in &config.tenants {
         let before = served.tenants.iter().find(|before| before.name == tenant.name);
-        if before.is_some_and(|before| before.sharing != tenant.sharing) {
+        if let Some(key) = before.and_then(|it| other_key_of_sharing(&it.sharing, &tenant.sharing))
+        {
             let problem = Problem::new(
                 "a running host cannot change what a tenant shares with other hosts",
                 "write it as it was, or start the host again",
             );
-            let is_queues =
-                before.is_some_and(|before| before.sharing.queues != tenant.sharing.queues);
-            let key = if is_queues { "queues" } else { "channels" };
             return Err(config.wrong(&format!("tenants.{}.{key}", tenant.name), problem));
         }
     }
     Ok(())
+}
+
+/// The first key of `[cluster]` that differs, or the section that has come or gone.
+fn other_key_of_cluster(
+    served: Option<&ClusterConfig>,
+    wanted: Option<&ClusterConfig>,
+) -> Option<String> {
+    let (served, wanted) = match (served, wanted) {
+        (None, None) => return None,
+        (Some(served), Some(wanted)) => (served, wanted),
+        _ => return Some("cluster".to_owned()),
+    };
+    let ClusterConfig {
+        servers,
+        name,
+        prefix,
+        login,
+        authorities,
+        identity,
+        queues_are_durable,
+        ready_when_apart,
+        limits,
+    } = served;
+    let of_login = other_key_of_login(login, &wanted.login);
+    let file =
+        |of: &ClusterConfig| of.identity.as_ref().map(|(certificate, _)| certificate.clone());
+    let keys = [
+        ("nats", *servers != wanted.servers),
+        ("name", *name != wanted.name),
+        ("prefix", *prefix != wanted.prefix),
+        (of_login.unwrap_or_default(), of_login.is_some()),
+        ("server_ca", *authorities != wanted.authorities),
+        ("certificate", file(served) != file(wanted)),
+        ("key", *identity != wanted.identity),
+        ("queue_storage", *queues_are_durable != wanted.queues_are_durable),
+        ("apart", *ready_when_apart != wanted.ready_when_apart),
+    ];
+    let amounts = limits.amounts().into_iter().zip(wanted.limits.amounts());
+    let amounts = amounts.map(|((bound, was), (_, is))| (bound.name, was != is));
+    let other = keys.into_iter().chain(amounts).find(|(_, differs)| *differs);
+    other.map(|(name, _)| format!("cluster.{name}"))
+}
+
+/// The first key of a tenant's section about the cluster that differs.
+fn other_key_of_sharing(served: &Sharing, wanted: &Sharing) -> Option<String> {
+    let Sharing { channels, queues, login } = served;
+    let of_login = match (login, &wanted.login) {
+        (None, None) => None,
+        (Some(served), Some(wanted)) => {
+            other_key_of_login(served, wanted).map(|key| format!("cluster.{key}"))
+        }
+        _ => Some("cluster".to_owned()),
+    };
+    let keys = [("channels", *channels != wanted.channels), ("queues", *queues != wanted.queues)];
+    let other = keys.into_iter().find(|(_, differs)| *differs);
+    other.map(|(name, _)| name.to_owned()).or(of_login)
+}
+
+/// The key of a login that differs: that of the new one, or of the one that is gone.
+fn other_key_of_login(served: &NatsLogin, wanted: &NatsLogin) -> Option<&'static str> {
+    let key = |login: &NatsLogin| match login {
+        NatsLogin::Nobody => None,
+        NatsLogin::User(..) => Some("user"),
+        NatsLogin::Token(_) => Some("token"),
+        NatsLogin::Credentials(_) => Some("credentials"),
+    };
+    match (served, wanted) {
+        (served, wanted) if served == wanted => None,
+        (NatsLogin::User(served, _), NatsLogin::User(wanted, _)) if served == wanted => {
+            Some("password")
+        }
+        _ => key(wanted).or_else(|| key(served)),
+    }
 }
 
 /// The first key of `[admin]` that differs, or the section that has come or gone. Where it stands in the file does not count.

@@ -182,18 +182,58 @@ fn who_is_in_the_cluster_is_told() {
 
 #[test]
 fn a_running_host_keeps_its_cluster() {
-    let nats = Nats::start();
-    let config = sharing(&nats, Plugin::new("channels"), "h");
+    const CLUSTER: &str = "a running host cannot change which cluster it is in, nor how";
+    const SHARED: &str = "a running host cannot change what a tenant shares with other hosts";
+    let nats = Nats::start_with(1, USERS);
+    let plugin = Plugin::new("channels").limit("event_deadline", text("500ms"));
+    let config = login(sharing(&nats, plugin, "h"), "host", "h")
+        .cluster("prefix", text("sandloop"))
+        .cluster("queue_lease", text("1h"));
     let host = Host::start(&config);
-    for (words, other, cause) in [
-        ("name = \"h\"", "name = \"other\"", "a running host cannot change which cluster it is in"),
-        ("channels = \"cluster\"", "channels = \"host\"", "what a tenant shares with other hosts"),
+    let toml = config.to_toml();
+    let reload = |text: String| {
+        std::fs::write(host.dir().join("plugins.toml"), text).expect("the file is ours");
+        Admin::of(&host).ask("POST", "/reload", &[])
+    };
+    let changed = |before: &str, after: &str| {
+        assert!(toml.contains(before), "{before}: {toml}");
+        reload(toml.replacen(before, after, 1))
+    };
+    // In place of the line of the section, so that each new key is inside it.
+    let section = "[cluster]\n";
+    for (before, after, key, cause) in [
+        ("name = \"h\"", "name = \"other\"", "cluster.name", CLUSTER),
+        ("prefix = \"sandloop\"", "prefix = \"other\"", "cluster.prefix", CLUSTER),
+        ("user = \"host\"", "user = \"chat\"", "cluster.user", CLUSTER),
+        ("password = \"h\"", "password = \"x\"", "cluster.password", CLUSTER),
+        ("queue_lease = \"1h\"", "queue_lease = \"2h\"", "cluster.queue_lease", CLUSTER),
+        (section, "[cluster]\nlease = \"20s\"\n", "cluster.lease", CLUSTER),
+        (section, "[cluster]\nping = \"1s\"\n", "cluster.ping", CLUSTER),
+        (section, "[cluster]\nconnect_deadline = \"1s\"\n", "cluster.connect_deadline", CLUSTER),
+        (section, "[cluster]\napart = \"unready\"\n", "cluster.apart", CLUSTER),
+        (section, "[cluster]\nqueue_storage = \"memory\"\n", "cluster.queue_storage", CLUSTER),
+        (section, "[cluster]\nqueue_replicas = 3\n", "cluster.queue_replicas", CLUSTER),
+        (section, "[cluster]\nqueue_store = \"1MiB\"\n", "cluster.queue_store", CLUSTER),
+        (section, "[cluster]\nqueue_deliveries = 2\n", "cluster.queue_deliveries", CLUSTER),
+        ("nats = [", "nats = [\"nats://127.0.0.1:1\", ", "cluster.nats", CLUSTER),
+        ("channels = \"cluster\"", "channels = \"host\"", "tenants.channels.channels", SHARED),
+        (
+            "channels = \"cluster\"",
+            "channels = \"cluster\"\nqueues = \"cluster\"",
+            "tenants.channels.queues",
+            SHARED,
+        ),
+        (
+            section,
+            "[tenants.channels.cluster]\nuser = \"chat\"\npassword = \"c\"\n\n[cluster]\n",
+            "tenants.channels.cluster",
+            SHARED,
+        ),
     ] {
-        let changed = config.to_toml().replace(words, other);
-        std::fs::write(host.dir().join("plugins.toml"), changed).expect("the file is ours");
-        let reply = Admin::of(&host).ask("POST", "/reload", &[]);
-        assert!(reply.body.contains(cause), "{reply:?}");
+        let reply = changed(before, after);
+        assert!(reply.body.contains(&format!(": {key}: {cause}")), "{key}: {reply:?}");
     }
+    assert_eq!(reload(toml.clone()).status, 200);
     host.stop();
 }
 
