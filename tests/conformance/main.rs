@@ -9,6 +9,7 @@ use std::time::Instant;
 mod autobahn;
 mod cookies;
 mod differences;
+mod foreign;
 mod origin;
 mod outcome;
 mod probes;
@@ -28,6 +29,7 @@ const SUITES: &[(&str, Run)] = &[
     ("http-state", cookies::browse),
     ("h1spec", probes::h1spec),
     ("http11probe", probes::http11probe),
+    ("wasi-http-jco", foreign::jco),
     ("sslyze", tls::scan),
     ("autobahn-server", autobahn::server),
     ("autobahn-client", autobahn::client),

@@ -1,7 +1,8 @@
 //! Components of `wasi:http` as the tools of others make them, for any host: `tests/guests/foreign`.
 //!
 //! Only componentize-py is here: the samples have it already. jco needs a minute more for what npm fetches, and half a
-//! minute of CPU time for one component; componentize-qjs cannot make one that imports `wasi:http`.
+//! minute of CPU time for one component, so that `cargo xtask conformance` has it; componentize-qjs cannot make one that imports
+//! `wasi:http`.
 
 use std::fs;
 use std::path::Path;
