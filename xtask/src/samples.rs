@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::root::{root, target};
-use crate::step::run;
+use crate::step::{in_parallel, run};
 
 /// The folder of files that every template has.
 const COMMON: &str = "common";
@@ -40,16 +40,21 @@ pub fn build(sandloop: &Path, languages: &[String]) -> Result<()> {
     if let Some(unknown) = languages.iter().find(|name| !all.contains(name)) {
         bail!("there is no language `{unknown}` below sdk/; there are {}", all.join(", "));
     }
-    for language in all.iter().filter(|name| languages.is_empty() || languages.contains(name)) {
-        let stale = stale(language)?;
-        if stale.is_empty() {
-            eprintln!("    {language}: as before");
-            continue;
-        }
-        check_tools(sandloop, language)?;
-        for sample in stale {
-            sample.build(sandloop).with_context(|| format!("the sample {}", sample.name()))?;
-        }
+    let is_wanted = |name: &&String| languages.is_empty() || languages.contains(name);
+    let wanted: Vec<&String> = all.iter().filter(is_wanted).collect();
+    in_parallel(&wanted, |language| build_language(sandloop, language)).map(drop)
+}
+
+/// Makes those of one language, one after the other: they share its caches.
+fn build_language(sandloop: &Path, language: &str) -> Result<()> {
+    let stale = stale(language)?;
+    if stale.is_empty() {
+        eprintln!("    {language}: as before");
+        return Ok(());
+    }
+    check_tools(sandloop, language)?;
+    for sample in stale {
+        sample.build(sandloop).with_context(|| format!("the sample {}", sample.name()))?;
     }
     Ok(())
 }

@@ -1,7 +1,11 @@
 //! A command is a list of steps: each is named, numbered and timed, and the first that fails ends the command.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -52,6 +56,34 @@ impl Steps {
 pub fn minutes(time: Duration) -> String {
     let seconds = time.as_secs();
     format!("{}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// Does the work for each item, on as many threads as there are cores. The results are in the order of the items.
+///
+/// # Errors
+/// The first error in that order; items that have not begun by then are left out.
+pub fn in_parallel<I: Sync, T: Send>(
+    items: &[I],
+    work: impl Fn(&I) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let results: Vec<Mutex<Option<Result<T>>>> = items.iter().map(|_| Mutex::new(None)).collect();
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(items.len());
+    let until_the_end = || {
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(item), Some(result)) = (items.get(place), results.get(place)) else { return };
+            let done = work(item);
+            if done.is_err() {
+                next.store(items.len(), Ordering::Relaxed);
+            }
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+        }
+    };
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(until_the_end))));
+    let done =
+        results.into_iter().map(|it| it.into_inner().unwrap_or_else(PoisonError::into_inner));
+    done.flatten().collect()
 }
 
 /// A call of cargo from the root of the repository.
@@ -119,5 +151,17 @@ mod tests {
         assert_eq!(steps.step("one", || Ok(1)).unwrap(), 1);
         let error = steps.step("two", || -> Result<()> { bail!("no") }).unwrap_err();
         assert_eq!(error.to_string(), "the step `two` failed");
+    }
+
+    #[test]
+    fn work_in_parallel_has_its_order_and_the_first_error() {
+        let squares = in_parallel(&[1, 2, 3, 4, 5, 6, 7], |number| Ok(number * number));
+        assert_eq!(squares.expect("no error"), [1, 4, 9, 16, 25, 36, 49]);
+        let failed = in_parallel(&[1, 2, 3], |number| match number {
+            2 => bail!("two"),
+            number => Ok(*number),
+        });
+        assert_eq!(failed.expect_err("an error").to_string(), "two");
+        assert!(in_parallel(&[], |(): &()| Ok(())).expect("no error").is_empty());
     }
 }

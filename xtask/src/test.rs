@@ -1,5 +1,8 @@
 //! `cargo xtask test`: the whole of CI. CONTRIBUTING.md says why the steps are these.
 
+use std::num::NonZero;
+use std::thread;
+
 use anyhow::{Context, Result};
 
 use crate::components::{self, Which, foreign};
@@ -60,5 +63,10 @@ fn cargo_test(packages: &[&str], args: &[String]) -> Result<()> {
     let mut test = cargo(&["test", "--no-fail-fast"]);
     // The suite looks in `target`, and cargo may build elsewhere.
     test.args(packages).args(args).env("SANDLOOP_BIN", host::path(Profile::Quick));
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        // A test of the suite waits for most of its time.
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        test.env("RUST_TEST_THREADS", (2 * cores).to_string());
+    }
     run(test.env("HOST_FUZZ_SECONDS", FUZZ_SECONDS))
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::{Component, adapt};
 use crate::root::{root, target};
 use crate::setup::wasm_clang;
-use crate::step::run;
+use crate::step::{in_parallel, run};
 
 #[cfg(test)]
 mod abi;
@@ -53,20 +53,21 @@ struct Source {
 pub fn build() -> Result<Vec<Component>> {
     let directory = target().join("native");
     std::fs::create_dir_all(&directory)?;
-    let mut components = Vec::new();
-    for language in [C, CPP, ZIG] {
-        for Source { name, files } in language.sources()? {
-            let module = directory.join(format!("{name}.core.wasm"));
-            // The tests look at the lines that a trap names.
-            let is_guest = files[0].starts_with(root().join("tests"));
-            let strip = if is_guest { &[][..] } else { &[language.strip()] };
-            language.compile(&files, strip, &module)?;
-            let bytes = adapt::with_the_log(std::fs::read(module)?)
-                .with_context(|| format!("{name} is no component"))?;
-            components.push(Component { name, bytes });
-        }
+    let languages = [C, CPP, ZIG];
+    let mut all = Vec::new();
+    for language in &languages {
+        all.extend(language.sources()?.into_iter().map(|source| (language, source)));
     }
-    Ok(components)
+    in_parallel(&all, |(language, Source { name, files })| {
+        let module = directory.join(format!("{name}.core.wasm"));
+        // The tests look at the lines that a trap names.
+        let is_guest = files[0].starts_with(root().join("tests"));
+        let strip = if is_guest { &[][..] } else { &[language.strip()] };
+        language.compile(files, strip, &module)?;
+        let bytes = adapt::with_the_log(std::fs::read(module)?)
+            .with_context(|| format!("{name} is no component"))?;
+        Ok(Component { name: name.clone(), bytes })
+    })
 }
 
 impl Language {
