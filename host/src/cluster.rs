@@ -12,6 +12,7 @@ pub(crate) mod line;
 pub(crate) mod link;
 mod outgoing;
 mod presence;
+pub(crate) mod processes;
 pub(crate) mod queues;
 mod sequence;
 pub(crate) mod singleton;
@@ -33,10 +34,12 @@ use crate::cluster::candidate::CandidateSite;
 use crate::cluster::hosts::{HostId, Hosts};
 use crate::cluster::line::Line;
 use crate::cluster::link::{Link, LinkAccounts, LinkSite};
+use crate::cluster::processes::{ProcessLink, ProcessServiceCell};
 use crate::cluster::queues::{QueueEnding, QueueLink};
 use crate::cluster::singleton::Singletons;
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::config::model::TenantConfig;
+use crate::mail::process_service::ProcessService;
 
 /// How long the end of the host waits until the last messages are sent.
 const LONGEST_FAREWELL: Duration = Duration::from_millis(500);
@@ -66,6 +69,10 @@ pub struct Cluster {
     links: AtomicUsize,
     /// The programs that run on one host at a time.
     pub singletons: Arc<Singletons>,
+    /// The part that creates processes of the cluster here.
+    service: ProcessServiceCell,
+    /// The tenants that have processes in the cluster.
+    processes: Mutex<Vec<Weak<ProcessLink>>>,
 }
 
 /// What goes over the cluster of one tenant.
@@ -75,6 +82,8 @@ pub(crate) struct TenantLinks {
     pub(crate) channels: Option<Arc<Link>>,
     /// Its queues, where they are those of other hosts too.
     pub(crate) queues: Option<Arc<QueueLink>>,
+    /// Its processes, where they may be on other hosts.
+    pub(crate) processes: Option<Arc<ProcessLink>>,
 }
 
 /// The thread. Dropping it ends it.
@@ -113,6 +122,8 @@ impl ClusterThread {
             queues: Mutex::default(),
             links: AtomicUsize::new(0),
             singletons: Singletons::new(site),
+            service: ProcessServiceCell::default(),
+            processes: Mutex::default(),
         });
         let (stop, stopped) = oneshot::channel();
         let mut threads = Threads::new();
@@ -152,7 +163,7 @@ impl Cluster {
     /// The links of a tenant's channels and queues, with these budgets; none if they are not shared.
     pub(crate) fn links(&self, tenant: &TenantConfig, accounts: LinkAccounts) -> TenantLinks {
         let sharing = &tenant.sharing;
-        if !sharing.channels && !sharing.queues {
+        if !sharing.channels && !sharing.queues && !sharing.processes {
             return TenantLinks::default();
         }
         let line = match &sharing.login {
@@ -168,6 +179,7 @@ impl Cluster {
         let channels =
             sharing.channels.then(|| Link::new(site(), tenant, accounts.clone(), line.clone()));
         let queues = sharing.queues.then(|| {
+            let (accounts, line) = (accounts.clone(), line.clone());
             let queues = QueueLink::new(site(), &self.config, tenant, accounts, line);
             let mut all = self.queues.lock();
             all.retain(|known| !known.is_over());
@@ -175,7 +187,23 @@ impl Cluster {
             drop(all);
             queues
         });
-        TenantLinks { channels, queues }
+        let processes = sharing.processes.then(|| {
+            let with = (self.service.clone(), self.clock.for_reactor(), self.config.limits.ping);
+            let processes = ProcessLink::new(site(), tenant, accounts, line, with);
+            let mut all = self.processes.lock();
+            all.retain(|known| known.strong_count() != 0);
+            all.push(Arc::downgrade(&processes));
+            drop(all);
+            processes
+        });
+        TenantLinks { channels, queues, processes }
+    }
+
+    /// Processes of the cluster are created here from now on.
+    pub fn serve_processes(&self, service: Arc<dyn ProcessService>) {
+        // There is one for each host.
+        let _ = self.service.set(service);
+        self.processes.lock().iter().filter_map(Weak::upgrade).for_each(|link| link.announce());
     }
 
     /// Every connection, the host's own first.
@@ -208,6 +236,11 @@ impl Cluster {
         let all = async {
             presence::leave(self, &self.shared).await;
             self.singletons.give_back().await;
+            let processes: Vec<_> =
+                self.processes.lock().iter().filter_map(Weak::upgrade).collect();
+            for link in processes {
+                link.leave();
+            }
             for line in &lines {
                 line.finish().await;
             }

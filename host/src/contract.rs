@@ -14,7 +14,7 @@ pub(crate) const PACKAGE: &str = "sandloop:plugin";
 pub(crate) const VERSION: &str = "0.1.1";
 
 /// The interfaces that a plugin may import.
-pub(crate) const IMPORTS: [&str; 19] = [
+pub(crate) const IMPORTS: [&str; 20] = [
     "types",
     "sockets",
     "byte-counts",
@@ -30,6 +30,7 @@ pub(crate) const IMPORTS: [&str; 19] = [
     "reactor",
     "deferred",
     "processes",
+    "cluster-processes",
     "channels",
     "queues",
     "log",

@@ -7,6 +7,7 @@ pub(crate) mod access;
 mod alarm;
 pub(crate) mod call;
 mod channels;
+mod cluster_processes;
 pub(crate) mod command;
 mod datagrams;
 mod deferred;
@@ -43,7 +44,7 @@ use crate::host_api::state::HostState;
 pub(crate) fn link(engine: &Engine) -> wasmtime::Result<Linker<HostState>> {
     let mut linker = Linker::new(engine);
     wasi::link(&mut linker)?;
-    bindings::Minimal::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
+    bindings::AllImports::add_to_linker::<_, HasSelf<_>>(&mut linker, |state| state)?;
     sockets::link_send_data(&mut linker)?;
     Ok(linker)
 }

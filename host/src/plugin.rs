@@ -11,6 +11,7 @@ pub(crate) mod jobs;
 pub(crate) mod lines;
 pub(crate) mod loop_holds;
 pub(crate) mod missing;
+pub(crate) mod process_service;
 pub(crate) mod readiness;
 pub(crate) mod reloads;
 pub(crate) mod report;
@@ -83,6 +84,8 @@ pub struct Usage {
     /// Unfinished deferred jobs.
     pub deferred: Semaphore,
     pub processes: Semaphore,
+    /// Processes on other hosts that its instances have spawned.
+    pub far_processes: Semaphore,
     /// Watched files.
     pub watches: Semaphore,
 }
@@ -97,6 +100,7 @@ impl Usage {
             listeners: Semaphore::new(limits.listeners),
             deferred: Semaphore::new(limits.deferred),
             processes: Semaphore::new(limits.processes),
+            far_processes: Semaphore::new(limits.processes),
             watches: Semaphore::new(limits.watches),
         }
     }
@@ -109,6 +113,7 @@ impl Usage {
         self.listeners.set_limit(limits.listeners);
         self.deferred.set_limit(limits.deferred);
         self.processes.set_limit(limits.processes);
+        self.far_processes.set_limit(limits.processes);
         self.watches.set_limit(limits.watches);
     }
 

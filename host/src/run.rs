@@ -43,6 +43,7 @@ use crate::config::model::Config;
 use crate::engine::fault::LoadError;
 use crate::mail::post::Post;
 use crate::net::network::Network;
+use crate::plugin::process_service::ProcessPlaces;
 use crate::plugin::readiness::Readiness;
 use crate::plugin::shared::HostShared;
 use crate::plugin::tls::ProfileWatch;
@@ -131,6 +132,9 @@ pub fn serve(
     host.readiness.reach(Readiness::Serving);
     let places = config.plugins.iter().zip(0..);
     singletons::serve(&host, places, posts.first());
+    if let Some(cluster) = &host.cluster {
+        cluster.serve_processes(Arc::new(ProcessPlaces::new(&host, &posts, &clock)));
+    }
     let (waiting, admin) = match predecessor {
         None => (waiting, early),
         Some(predecessor) => {

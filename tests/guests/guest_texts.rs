@@ -82,6 +82,11 @@ impl Texts {
                 ignore(host::processes::spawn(Some(text), "", b""));
                 ignore(host::processes::spawn(None, text, b""));
             }
+            "cluster-processes.spawn" => {
+                use host::cluster_processes::{Placement, spawn};
+                ignore(spawn(Some(text), "", b"", &Placement::LeastLoaded));
+                ignore(spawn(None, text, b"", &Placement::Key(text.to_owned())));
+            }
             "sockets.connect" => {
                 let to = |target| ignore(host::sockets::connect(&target, 0));
                 to(Address::Unix(text.to_owned()));

@@ -283,6 +283,16 @@ fn ask_host(what: &str, ask: &Ask) -> Granted {
         "processes.notify" => granted(host::processes::notify(sink(), bytes)),
         "processes.kill" => done(host::processes::kill(*number)),
         "processes.exit" => done(host::processes::exit()),
+        // The host that has no cluster grants none.
+        "cluster-processes.spawn" => {
+            let place = host::cluster_processes::Placement::Key(name.clone());
+            granted(host::cluster_processes::spawn(None, name, bytes, &place))
+        }
+        "cluster-processes.notify" => {
+            granted(host::cluster_processes::notify(nobody(*number), bytes))
+        }
+        "cluster-processes.kill" => done(host::cluster_processes::kill(nobody(*number))),
+        "cluster-processes.current" => done(host::cluster_processes::current()),
         "deferred.defer" => {
             let endless = |_: Vec<u8>| -> sandloop::Result {
                 loop {
@@ -305,6 +315,16 @@ fn ask_host(what: &str, ask: &Ask) -> Granted {
         "options.get" => done(host::options::get(name)),
         "options.all" => done(host::options::all()),
         other => panic!("no row for {other}"),
+    }
+}
+
+/// A process of the cluster that nobody has.
+fn nobody(number: u32) -> host::cluster_processes::ClusterProcess {
+    host::cluster_processes::ClusterProcess {
+        host_high: number,
+        host_low: number,
+        number_high: 0,
+        number_low: number,
     }
 }
 
@@ -332,6 +352,7 @@ fn bring_about(what: &str, ask: &Ask) -> Granted {
             let process = host::processes::spawn(None, "nobody", &ask.bytes);
             granted(process.map(host::processes::kill))
         }
+        "cluster-processes-handler.exited" => ask_host("cluster-processes.spawn", ask),
         // Its own socket is no target: that there is one more kind of event costs nothing.
         "watch-handler.watch-ended" => granted(host::watching::watch_file("data/none")),
         "watch-handler.file-modified"

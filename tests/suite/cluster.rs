@@ -7,6 +7,7 @@ mod hostile;
 mod load;
 mod oracle;
 mod page;
+mod processes;
 mod queues;
 mod singleton;
 

@@ -14,10 +14,11 @@ use sandloop_tests::{
 /// The kinds of texts.
 const KINDS: [&str; 7] = ["escapes", "newlines", "replaced", "direction", "nul", "quotes", "lines"];
 /// The calls with texts: functions of the contract, the guest's and the host's.
-const CALLS: [&str; 22] = [
+const CALLS: [&str; 23] = [
     "channels.num-subscribers",
     "channels.push",
     "channels.subscribe",
+    "cluster-processes.spawn",
     "datagrams.open-datagram-socket",
     "datagrams.send-datagram",
     "file-versions.send-version",

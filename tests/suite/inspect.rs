@@ -30,7 +30,7 @@ fn a_guest_between_the_two_is_named_with_what_it_has_more() {
         &outcome,
         &format!(
             "world:    {} with timers-handler, ticks-handler, catalog, operations, deferred-handler, mailbox, \
-             processes-handler, subscriptions, queues-handler, proxy-handler, files-handler, \
+             processes-handler, cluster-processes-handler, subscriptions, queues-handler, proxy-handler, files-handler, \
              watch-handler, tls-handler, drain-handler",
             named("minimal")
         ),

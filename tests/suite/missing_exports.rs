@@ -56,11 +56,21 @@ fn every_call_that_needs_an_export_names_it() {
         ("hostile_flood", "subscriptions", "channels.subscribe", "", flood("subscriptions")),
         ("hostile_flood", "queues-handler", "queues.pop", "", flood("pops")),
         ("tls_starts", "tls-handler", "tls.start-tls", "", gate),
+        (
+            "cluster_processes",
+            "cluster-processes-handler",
+            "cluster-processes.spawn",
+            "",
+            flood("nothing"),
+        ),
         ("watch", "watch-handler", "watching.watch-file", "", flood("nothing")),
     ] {
-        // A command of the guest `watch`; the others do the same on any input.
-        let transcript =
-            if listen.is_empty() { "! stopped\n" } else { "> watch data\n! stopped\n" };
+        // A command of the guest; the others do the same on any input.
+        let transcript = match guest {
+            _ if listen.is_empty() => "! stopped\n",
+            "cluster_processes" => "> spawn counter - x\n! stopped\n",
+            _ => "> watch data\n! stopped\n",
+        };
         let said = told(guest, interface, keys, &listen, transcript);
         let line = format!(
             "WARN  p: unsupported\n        call: {call}\n        remedy: export sandloop:plugin/{interface}@{version} in the \

@@ -1,6 +1,9 @@
 //! Counters of the cluster.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use crate::contract::outcome::ClusterExit;
 
 /// A counter.
 #[derive(Debug, Default)]
@@ -81,6 +84,32 @@ pub struct QueueCounters {
     pub dead_lettered: ClusterCount,
     /// Names from which this host requests items now.
     pub names: AtomicUsize,
+}
+
+/// The counters of a tenant's processes in the cluster.
+#[derive(Debug, Default)]
+pub struct ProcessCounters {
+    /// Messages to and from other hosts.
+    pub traffic: Arc<LinkCounters>,
+    /// Processes that instances of this host have spawned, here or elsewhere.
+    pub spawned: ClusterCount,
+    /// Their ends that were told, by reason.
+    pub exits: [ClusterCount; ClusterExit::ALL.len()],
+    /// Processes that other hosts wanted here and did not get.
+    pub turned_away: ClusterCount,
+    /// Processes that were ended because the host of their parents was lost.
+    pub orphans: ClusterCount,
+    /// Messages of nobody who speaks as a host does.
+    pub ignored: ClusterCount,
+    /// Whether it was logged that a mailbox is full.
+    pub has_told_full: AtomicBool,
+}
+
+impl ProcessCounters {
+    /// Counts an end that is told to a parent.
+    pub fn count_exit(&self, reason: ClusterExit) {
+        self.exits[reason as usize].add(1);
+    }
 }
 
 /// The counters of a connection.

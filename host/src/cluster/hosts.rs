@@ -65,6 +65,13 @@ impl HostId {
         Ok(HostId(format!("{name}.{:016x}", u64::from_be_bytes(drawn))))
     }
 
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        let number = self.0.rsplit_once('.').map(|(_, number)| u64::from_str_radix(number, 16));
+        // It was written by this file.
+        number.and_then(Result::ok).unwrap_or_default()
+    }
+
     /// `NAME.NUMBER`.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -15,6 +15,8 @@ pub(crate) enum SubjectKind {
     Queue,
     /// Items of queues that no handler has survived.
     DeadLetter,
+    /// Processes, by the numbers of their hosts.
+    Process,
 }
 
 impl SubjectKind {
@@ -24,6 +26,7 @@ impl SubjectKind {
             SubjectKind::Channel => "ch",
             SubjectKind::Queue => "q",
             SubjectKind::DeadLetter => "dead",
+            SubjectKind::Process => "pr",
         }
     }
 }
@@ -39,6 +42,11 @@ impl Subjects {
     /// The subjects of a tenant, with this prefix.
     pub(crate) fn new(prefix: &str, tenant: &str) -> Subjects {
         Subjects { stem: format!("{prefix}.{tenant}") }
+    }
+
+    /// The subject on which each host says which processes it can have.
+    pub(super) fn of_all_processes(&self) -> String {
+        format!("{}.=processes", self.stem)
     }
 
     /// The subject of one name.

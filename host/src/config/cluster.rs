@@ -64,6 +64,8 @@ pub struct Sharing {
     pub channels: bool,
     /// Whether its queues are shared.
     pub queues: bool,
+    /// Whether its plugins may have processes on other hosts.
+    pub processes: bool,
     /// Its login for NATS, if it does not use the host's.
     pub login: Option<NatsLogin>,
 }
@@ -168,6 +170,8 @@ pub(super) struct WrittenSharing<'a> {
     pub(super) channels: Option<&'a str>,
     /// `queues`.
     pub(super) queues: Option<&'a str>,
+    /// `processes`.
+    pub(super) processes: Option<&'a str>,
     /// `[tenants.<name>.cluster]`.
     pub(super) login: Option<&'a RawTenantCluster>,
     /// Whether there is a section `[cluster]`.
@@ -193,12 +197,13 @@ pub(super) fn sharing(
     };
     let channels = reach("channels", written.channels)?;
     let queues = reach("queues", written.queues)?;
+    let processes = reach("processes", written.processes)?;
     let own = |raw: &RawTenantCluster| {
         let place = place.key("cluster");
-        if !channels && !queues {
+        if !channels && !queues && !processes {
             return Err(place.wrong(Problem::new(
                 "nothing of this tenant goes to the cluster",
-                r#"write channels = "cluster" or queues = "cluster" in the tenant's section, or leave this one out"#,
+                r#"write channels = "cluster", queues = "cluster" or processes = "cluster" in the tenant's section, or leave this one out"#,
             )));
         }
         let written = WrittenLogin {
@@ -210,7 +215,7 @@ pub(super) fn sharing(
         login(&place, &written)
     };
     let login = written.login.map(own).transpose()?;
-    Ok(Sharing { channels, queues, login })
+    Ok(Sharing { channels, queues, processes, login })
 }
 
 /// Parses `nats://` or `tls://` with a host and a port. Secrets have keys of their own, so that a URL can be printed.

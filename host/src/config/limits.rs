@@ -554,7 +554,7 @@ limits! {
             form: "a number, as in deferred = 1000",
         };
         processes: bound PROCESSES: u32 = {
-            what: "Processes of the plugin at once.",
+            what: "Processes of the plugin at once; in a cluster as many again that its instances have spawned on other hosts.",
             why: "Each takes a sandbox, and a process may spawn itself.",
             at: Refuse,
             then: "`spawn` returns `limit`.",

@@ -172,6 +172,7 @@ mirror! {
     struct RawTenant at "tenants.*" {
         channels: key Option<String> = r#"channels = "host" or channels = "cluster""#;
         queues: key Option<String> = r#"queues = "host" or queues = "cluster""#;
+        processes: key Option<String> = r#"processes = "host" or processes = "cluster""#;
         cluster: key Option<RawTenantCluster> = "a section, as in [tenants.demo.cluster]";
         #[serde(default)]
         limits: key RawTenantLimits = "a section, as in [tenants.demo.limits]";

@@ -169,7 +169,10 @@ const TABLES: &[(&str, &[KeysOfKind])] = &[
         )],
     ),
     ("plugins.*.tls.*.certificates.*", &[(New, &["certificate", "key"])]),
-    ("tenants.*", &[(Live, &["limits"]), (Refused, &["channels", "queues", "cluster"])]),
+    (
+        "tenants.*",
+        &[(Live, &["limits"]), (Refused, &["channels", "queues", "processes", "cluster"])],
+    ),
     ("tenants.*.cluster", &[(Refused, &["credentials", "user", "password", "token"])]),
     (
         "tenants.*.limits",

@@ -209,7 +209,8 @@ fn find_origins(
         ["nats", "credentials", "user", "token", "server_ca"],
     );
     for (place, name, _) in tenants {
-        origins.note(&format!("tenants.{name}"), place, ["channels", "queues", "cluster"]);
+        let shared = ["channels", "queues", "processes", "cluster"];
+        origins.note(&format!("tenants.{name}"), place, shared);
     }
     origins
 }
@@ -416,6 +417,7 @@ fn tenants(
                         let written = WrittenSharing {
                             channels: raw.channels.as_deref(),
                             queues: raw.queues.as_deref(),
+                            processes: raw.processes.as_deref(),
                             login: raw.cluster.as_ref(),
                             has_cluster,
                         };

@@ -63,6 +63,8 @@ pub enum Callback {
     Notified,
     /// `exited`.
     Exited,
+    /// `cluster-exited`.
+    ClusterExited,
     /// `save`.
     Save,
     /// `restore`.
@@ -71,7 +73,7 @@ pub enum Callback {
 
 impl Callback {
     /// Every one with its name, in the order of their numbers.
-    pub const ALL: [(Callback, &'static str); 32] = {
+    pub const ALL: [(Callback, &'static str); 33] = {
         use Callback::*;
         [
             (Prepare, "prepare"),
@@ -104,6 +106,7 @@ impl Callback {
             (Spawned, "spawned"),
             (Notified, "notified"),
             (Exited, "exited"),
+            (ClusterExited, "cluster-exited"),
             (Save, "save"),
             (Restore, "restore"),
         ]

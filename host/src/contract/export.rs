@@ -48,6 +48,7 @@ exports! {
     "deferred-handler" { Completed = "completed" }
     "mailbox" { Spawned = "spawned", Notified = "notified" }
     "processes-handler" { Exited = "exited" }
+    "cluster-processes-handler" { ClusterExited = "exited" }
     "subscriptions" { Message = "message" }
     "queues-handler" { Popped = "popped" }
     "proxy-handler" {

@@ -6,8 +6,9 @@ use crate::base::arena::ConnectionId;
 use crate::clock::Moment;
 use crate::contract::bindings::{Accepted, Origin};
 use crate::contract::callback::Callback;
-use crate::contract::outcome::{Drain, ExitReason};
+use crate::contract::outcome::{ClusterExit, Drain, ExitReason};
 use crate::log::text::GuestText;
+use crate::mail::cluster_process::{ChildAdmission, ClusterPid};
 use crate::mail::handout::Handout;
 use crate::mail::message::Message;
 use crate::mail::post::Deferred;
@@ -150,6 +151,15 @@ pub enum Event {
         /// Why it has ended.
         reason: ExitReason,
     },
+    /// `cluster-processes-handler.exited`, to the instance that spawned the process.
+    ClusterExited {
+        /// The process's id.
+        pid: ClusterPid,
+        /// Why it has ended.
+        reason: ClusterExit,
+        /// What it has taken, until this is delivered.
+        held: ChildAdmission,
+    },
 }
 
 /// A connection that is new to its guest.
@@ -250,6 +260,7 @@ impl Event {
             Event::Spawned { .. } => Callback::Spawned,
             Event::Notified(_) => Callback::Notified,
             Event::Exited { .. } => Callback::Exited,
+            Event::ClusterExited { .. } => Callback::ClusterExited,
         }
     }
 

@@ -8,7 +8,7 @@ use wasmtime::Engine;
 use wasmtime::component::{InstancePre, Linker};
 
 use crate::config::model::{Config, PluginConfig};
-use crate::contract::bindings::MinimalIndices;
+use crate::contract::bindings::AllImportsIndices;
 use crate::contract::export::Exports;
 use crate::contract::{HANDLE_REQUEST, INCOMING_HANDLER};
 use crate::engine::compile::{Compiled, Compiler, Source};
@@ -131,7 +131,7 @@ impl Loader {
 /// How a component with this report is called.
 fn entry(report: &Report, pre: &InstancePre<HostState>) -> wasmtime::Result<ComponentEntry> {
     if !report.serves_http {
-        return MinimalIndices::new(pre).map(ComponentEntry::Contract);
+        return AllImportsIndices::new(pre).map(ComponentEntry::Contract);
     }
     let component = pre.component();
     let interface = component.get_export_index(None, INCOMING_HANDLER);

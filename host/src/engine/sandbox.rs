@@ -14,9 +14,9 @@ use crate::config::bound::Limit;
 use crate::config::model::Isolation;
 use crate::contract::bindings;
 use crate::contract::bindings::exports::sandloop::plugin::handler::GuestConnection;
-use crate::contract::bindings::{ByteCount, FileError, Minimal, WatchError};
+use crate::contract::bindings::{AllImports, ByteCount, ClusterProcess, FileError, WatchError};
 use crate::contract::export::Export;
-use crate::contract::outcome::{Drain, ExitReason, Failure};
+use crate::contract::outcome::{ClusterExit, Drain, ExitReason, Failure};
 use crate::engine::event::{Event, Opening, Outcome};
 use crate::engine::sandbox::requests::HandleRequest;
 use crate::engine::template::{ComponentEntry, Template};
@@ -177,6 +177,10 @@ impl Sandbox {
             Event::Exited { process, reason } => {
                 self.tell(Export::Exited, (*process, *reason))?;
             }
+            Event::ClusterExited { pid, reason, .. } => {
+                self.store.data_mut().cluster_children.ended(pid.number);
+                self.tell(Export::ClusterExited, (ClusterProcess::from(*pid), *reason))?;
+            }
             Event::Handlers => {
                 let names = self.call::<_, (Vec<String>,)>(Export::Handlers, ())?;
                 return Ok(names.map_or(Outcome::Done, |(names,)| Outcome::Names(names)));
@@ -271,6 +275,7 @@ impl Sandbox {
             Export::Spawned => self.is::<(u32, &str, &[u8]), (Result<(), String>,)>(export),
             Export::Notified => self.is::<(&[u8],), ()>(export),
             Export::Exited => self.is::<(u32, ExitReason), ()>(export),
+            Export::ClusterExited => self.is::<(ClusterProcess, ClusterExit), ()>(export),
             Export::ProxyTargetUnbound | Export::ProxyCompleted => {
                 self.is::<(ResourceAny,), ()>(export)
             }
@@ -384,7 +389,7 @@ fn unknown_connection() -> wasmtime::Error {
 /// How a guest is called.
 enum Guest {
     /// By the contract.
-    Contract(Minimal),
+    Contract(AllImports),
     /// By `wasi:http`.
     WasiHttp(HandleRequest),
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 use crate::base::lock::RwLock;
-use crate::contract::bindings::MinimalIndices;
+use crate::contract::bindings::AllImportsIndices;
 use crate::engine::compile::Compiled;
 use crate::host_api::state::HostState;
 use crate::plugin::Plugin;
@@ -24,7 +24,7 @@ pub struct Template {
 /// How a component is called.
 pub(crate) enum ComponentEntry {
     /// By the contract.
-    Contract(MinimalIndices),
+    Contract(AllImportsIndices),
     /// By `wasi:http`, with this function.
     WasiHttp(ComponentExportIndex),
 }

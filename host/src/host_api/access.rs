@@ -38,12 +38,12 @@ impl HostState {
         self.deny("reactor.stop", None, None, Grant::Stop)
     }
 
-    /// Checks that this plugin may spawn processes of `other`.
-    pub(super) fn grant_spawn(&self, other: &str) -> Result<(), ErrorCode> {
+    /// Checks that this plugin may spawn processes of `other`. `call` is the call's name in the contract.
+    pub(super) fn grant_spawn(&self, call: &'static str, other: &str) -> Result<(), ErrorCode> {
         if other == self.plugin.name() || self.plugin.config.allow.may_spawn(other) {
             return Ok(());
         }
-        self.deny("processes.spawn", Some(GuestText::name(other)), None, Grant::Spawn(other))
+        self.deny(call, Some(GuestText::name(other)), None, Grant::Spawn(other))
     }
 
     /// Resolves the name of a channel or queue to its tenant and the name there: a plain name is the plugin's own tenant's,

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
+use crate::cluster::processes::ProcessLink;
 use crate::mail::post::Address;
 use crate::plugin::jobs::Jobs;
 use crate::plugin::tenant::Tenant;
@@ -181,6 +182,45 @@ impl Drop for Pops {
     fn drop(&mut self) {
         for Place { tenant, name, place } in std::mem::take(&mut self.queues).into_values() {
             tenant.queues.cancel(&name, place);
+        }
+    }
+}
+
+/// The processes that one instance has spawned in the cluster. They end with it.
+#[derive(Debug, Default)]
+pub struct ClusterChildren {
+    /// Set with the first one.
+    link: Option<Arc<ProcessLink>>,
+    numbers: HashSet<u64>,
+}
+
+impl ClusterChildren {
+    /// The number of those whose end was not told.
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Whether this is one of them.
+    pub fn has(&self, number: u64) -> bool {
+        self.numbers.contains(&number)
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, number: u64, link: &Arc<ProcessLink>) {
+        self.link.get_or_insert_with(|| link.clone());
+        self.numbers.insert(number);
+    }
+
+    /// The end of one is told.
+    pub fn ended(&mut self, number: u64) {
+        self.numbers.remove(&number);
+    }
+}
+
+impl Drop for ClusterChildren {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.as_ref().filter(|_| !self.numbers.is_empty()) {
+            link.abandon(std::mem::take(&mut self.numbers).into_iter());
         }
     }
 }

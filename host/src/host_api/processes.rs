@@ -83,7 +83,7 @@ impl HostState {
         let Some(plugin) = self.env.host.plugin(other) else {
             return Err(ErrorCode::InvalidArgument);
         };
-        self.grant_spawn(other)?;
+        self.grant_spawn(SPAWN, other)?;
         Ok(plugin.clone())
     }
 }

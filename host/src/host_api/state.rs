@@ -16,10 +16,11 @@ use crate::host_api::guest_output::GuestOutput;
 use crate::host_api::handles::Sockets;
 use crate::host_api::kept::{HandlesAllowed, KeptKind, KeptMeter, OwnCounts};
 use crate::host_api::memory::MemoryMeter;
-use crate::host_api::owned::{OwnJobs, Pops, Subscriptions};
+use crate::host_api::owned::{ClusterChildren, OwnJobs, Pops, Subscriptions};
 use crate::host_api::wasi::Wasi;
 use crate::host_api::wasi::http::connections::HttpServer;
 use crate::log::text::GuestText;
+use crate::mail::cluster_process::ClusterPid;
 use crate::mail::post::Address;
 use crate::plugin::Plugin;
 use crate::plugin::shared::HostShared;
@@ -57,6 +58,10 @@ pub struct HostState {
     pub running: bool,
     /// Whether it is a process.
     pub is_process: bool,
+    /// Its id in the cluster, if it was spawned there.
+    pub cluster_pid: Option<ClusterPid>,
+    /// The processes that it has in the cluster.
+    pub cluster_children: ClusterChildren,
     /// The number of the term in which it runs, if it is of a singleton.
     pub fencing: Option<u64>,
     pub subscriptions: Subscriptions,
@@ -108,6 +113,8 @@ impl HostState {
             next_tick: 0,
             running: false,
             is_process: false,
+            cluster_pid: None,
+            cluster_children: ClusterChildren::default(),
             fencing: None,
             subscriptions: Subscriptions::default(),
             pops: Pops::default(),
@@ -160,7 +167,10 @@ impl HostState {
     pub fn is_heavy(&self) -> bool {
         const MEMORY: usize = 4 << 20;
         const ASKED_FOR: usize = 64;
-        let asked_for = self.subscriptions.len() + self.pops.len() + self.jobs.len();
+        let asked_for = self.subscriptions.len()
+            + self.pops.len()
+            + self.jobs.len()
+            + self.cluster_children.len();
         MEMORY < self.memory.bytes() || ASKED_FOR < asked_for
     }
 

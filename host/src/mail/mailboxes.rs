@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::base::lock::{Mutex, MutexGuard};
+use crate::mail::cluster_process::ExitNotice;
 use crate::mail::message::{Full, Message};
 use crate::mail::post::{Mail, Post};
 use crate::quota::budget::ByteBudget;
@@ -38,6 +39,33 @@ struct Mailbox {
     post: Post,
     budget: ByteBudget,
     messages: Mutex<VecDeque<Message>>,
+}
+
+/// A process that is to be created on a reactor of this host, for a parent anywhere.
+#[derive(Debug)]
+pub struct ForeignBirth {
+    /// Its id on this host, and its mailbox.
+    pub process: Process,
+    /// The index of its plugin.
+    pub plugin: usize,
+    /// The index of its tenant.
+    pub tenant: usize,
+    /// The name by which the plugin knows what to run.
+    pub name: String,
+    /// Its argument.
+    pub argument: Message,
+    /// Tells its parent.
+    pub notice: ExitNotice,
+    /// Its reactor.
+    pub post: Post,
+}
+
+impl ForeignBirth {
+    /// Has its reactor create it.
+    pub fn begin(self: Box<Self>) {
+        let post = self.post.clone();
+        post.send(Mail::Born(self));
+    }
 }
 
 /// Why a message was refused.

@@ -12,9 +12,11 @@ use mio::Waker;
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::lock::{Mutex, MutexGuard};
-use crate::contract::outcome::{ExitReason, Failure};
+use crate::contract::outcome::{ClusterExit, ExitReason, Failure};
+use crate::mail::cluster_process::{ChildAdmission, ClusterPid};
 use crate::mail::handout::Handout;
 use crate::mail::inquiry::Inquiry;
+use crate::mail::mailboxes::ForeignBirth;
 use crate::mail::message::{KEPT_BYTES, Message};
 use crate::mail::watch::WatchFault;
 use crate::net::connection::files::{FileFault, OpenedFile};
@@ -66,6 +68,23 @@ pub enum Mail {
         /// The instance that has spawned it.
         parent: InstanceId,
         reason: ExitReason,
+    },
+    /// Create a process that was spawned in the cluster.
+    Born(Box<ForeignBirth>),
+    /// End one that was created so.
+    KillBorn {
+        process: u32,
+        /// Its tenant.
+        tenant: usize,
+    },
+    /// A process that an instance has spawned in the cluster has ended.
+    ClusterExited {
+        pid: ClusterPid,
+        /// The instance that has spawned it.
+        parent: InstanceId,
+        reason: ClusterExit,
+        /// What it has taken.
+        held: ChildAdmission,
     },
 }
 

@@ -34,4 +34,15 @@ impl Plugin {
         }
         false
     }
+
+    /// Logs once that its tenant has no processes in the cluster, which this call needs.
+    pub fn lacks_cluster(&self, now: Moment, call: &'static str) {
+        if self.counters.count(CounterKey::Missing(call), now) == Some(1) {
+            let tenant = &self.config.tenant;
+            let remedy = format!("add processes = \"cluster\" to [tenants.{tenant}]");
+            self.tell(now, || {
+                plugin_line!(warn, self, about None::<&Subject>, call, remedy, "unsupported");
+            });
+        }
+    }
 }

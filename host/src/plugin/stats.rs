@@ -19,7 +19,7 @@ pub struct PluginStats {
 }
 
 /// The measurements of a plugin on one loop.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct PluginOnLoop {
     /// Calls that have returned, by callback.
@@ -38,6 +38,22 @@ pub struct PluginOnLoop {
     pub turned_away: LoopCounter,
     /// Connections that have ended, by reason.
     pub ended: [LoopCounter; CloseReason::ALL.len()],
+}
+
+// Arrays have a default up to 32.
+impl Default for PluginOnLoop {
+    fn default() -> PluginOnLoop {
+        PluginOnLoop {
+            events: std::array::from_fn(|_| LoopCounter::default()),
+            duration: Histogram::default(),
+            latency: Histogram::default(),
+            received: LoopCounter::default(),
+            sent: LoopCounter::default(),
+            accepted: LoopCounter::default(),
+            turned_away: LoopCounter::default(),
+            ended: std::array::from_fn(|_| LoopCounter::default()),
+        }
+    }
 }
 
 /// The measurements of one loop.

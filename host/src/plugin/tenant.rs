@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::lock::RwLock;
 use crate::clock::Clock;
 use crate::cluster::link::{Link, LinkAccounts};
+use crate::cluster::processes::ProcessLink;
 use crate::cluster::queues::QueueLink;
 use crate::cluster::{Cluster, TenantLinks};
 use crate::config::bound::Bound;
@@ -61,6 +62,8 @@ pub struct Tenant {
     pub queues: Arc<Queues>,
     /// What keeps their items for all hosts, where they share them.
     pub queue_link: Option<Arc<QueueLink>>,
+    /// Its processes in the cluster, where it has them.
+    pub process_link: Option<Arc<ProcessLink>>,
 }
 
 /// The counts of things that all instances of a tenant have in total.
@@ -106,7 +109,7 @@ impl Tenant {
             TenantBudgets { messages: messages.clone(), host_memory: host_memory.clone() };
         let cluster_outbox = ByteBudget::new(config.limits.cluster_outbox);
         let accounts = LinkAccounts { outbox: cluster_outbox.clone(), memory: host_memory.clone() };
-        let TenantLinks { channels: link, queues: queue_link } =
+        let TenantLinks { channels: link, queues: queue_link, processes: process_link } =
             cluster.map(|cluster| cluster.links(config, accounts)).unwrap_or_default();
         let relay = queue_link.clone().map(|link| link as Arc<dyn QueueRelay>);
         let queues = Queues::new(names.clone(), config.limits.queue, waiting.clone(), relay);
@@ -130,6 +133,7 @@ impl Tenant {
             cluster_outbox,
             queues,
             queue_link,
+            process_link,
             host_memory,
             messages,
         }

@@ -180,7 +180,7 @@ impl Reactor {
             self.agenda.ends.push(tenant, child);
         }
         if let Some(role) = instance.role {
-            self.process_ended(id, &role);
+            self.process_ended(id, role);
         }
         if let Some(key) = instance.overdue {
             self.timers.cancel(key);

@@ -54,6 +54,7 @@ impl Reactor {
         }
         state.address = Some(self.address(self.instances.next_key()));
         state.is_process = role.is_some();
+        state.cluster_pid = role.as_ref().and_then(Role::cluster_pid);
         // Processes and sandboxes of one connection exist only while the reactor runs.
         state.running = role.is_some() || plugin.config.isolation == Isolation::Connection;
         let seat = Seat::Empty(template, Box::new(state));

@@ -119,7 +119,9 @@ impl Reactor {
             Mail::Popped { instance, .. } | Mail::Watched { instance, .. } => *instance,
             // A process that has not begun yet will find the messages in its mailbox.
             Mail::Notified { process, .. } => *self.processes.get(process)?,
-            Mail::Exited { parent, .. } => *parent,
+            Mail::Exited { parent, .. } | Mail::ClusterExited { parent, .. } => *parent,
+            Mail::Born(birth) => return Some(birth.tenant),
+            Mail::KillBorn { tenant, .. } => return Some(*tenant),
         };
         Some(self.instances.get(instance)?.plugin.tenant.index)
     }
@@ -160,6 +162,11 @@ impl Reactor {
             Mail::Exited { process, parent, reason } => {
                 self.deliver(parent, Event::Exited { process, reason });
             }
+            Mail::ClusterExited { pid, parent, reason, held } => {
+                self.deliver(parent, Event::ClusterExited { pid, reason, held });
+            }
+            Mail::Born(birth) => self.bear(*birth),
+            Mail::KillBorn { process, .. } => self.kill_born(process),
         }
         MailStep::Dispatch
     }

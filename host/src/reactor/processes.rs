@@ -3,12 +3,14 @@
 use crate::base::arena::InstanceId;
 use crate::config::bound::Limit;
 use crate::config::limits;
-use crate::contract::outcome::ExitReason;
+use crate::contract::outcome::{ClusterExit, ExitReason};
 use crate::engine::event::Event;
+use crate::mail::mailboxes::ForeignBirth;
 use crate::mail::post::Mail;
+use crate::plugin::Plugin;
 use crate::reactor::Reactor;
 use crate::reactor::table::instance::Unavailable;
-use crate::reactor::table::process::{Role, SpawnRequest};
+use crate::reactor::table::process::{Parent, Role, SpawnRequest};
 
 /// The most messages that a new process gets at once.
 const TOLD_AT_ONCE: usize = 4;
@@ -29,7 +31,7 @@ impl Reactor {
             return self.send_later(parent, process.id(), ExitReason::Unavailable);
         };
         // The exit reason if the end is not requested.
-        let role = Role { process, parent, reason: ExitReason::Trapped };
+        let role = Role { process, parent: Parent::Here(parent), reason: ExitReason::Trapped };
         let id = match self.new_instance(plugin, Some(role)) {
             Ok(id) => id,
             Err(why) => {
@@ -46,7 +48,42 @@ impl Reactor {
             child.run_in(term);
         }
         self.deliver(id, Event::Spawned { process: number, name, argument });
-        // Messages came before the process existed. A few are delivered at once, the others as mail, turn by turn.
+        self.deliver_waiting(number, waiting, tenant);
+    }
+
+    /// Creates a process that was spawned in the cluster. Its end is told wherever it is dropped.
+    pub(super) fn bear(&mut self, birth: ForeignBirth) {
+        let ForeignBirth { process, plugin, tenant, name, argument, mut notice, .. } = birth;
+        notice.set(ClusterExit::Unavailable);
+        let is_the_same = |it: &Plugin| it.tenant.index == tenant && it.index == plugin;
+        if self.stopping.has_begun() || !self.plugin(plugin).is_some_and(|it| is_the_same(it)) {
+            return;
+        }
+        let (number, waiting) = (process.id(), process.waiting());
+        let parent = Parent::InCluster(notice);
+        let role = Role { process, parent, reason: ExitReason::Trapped };
+        match self.new_instance(plugin, Some(role)) {
+            Ok(id) => {
+                self.processes.insert(number, id);
+                let role = self.instances.get_mut(id).and_then(|it| it.role.as_mut());
+                role.into_iter().for_each(Role::is_born);
+                self.deliver(id, Event::Spawned { process: number, name, argument });
+                self.deliver_waiting(number, waiting, tenant);
+            }
+            Err(why) => self.log_unavailable(plugin, why),
+        }
+    }
+
+    /// Ends a process that was spawned in the cluster.
+    pub(super) fn kill_born(&mut self, process: u32) {
+        if let Some(&id) = self.processes.get(&process) {
+            self.mark_killed(id);
+            self.end_instance(id);
+        }
+    }
+
+    /// Messages came before the process existed. A few are delivered at once, the others as mail, turn by turn.
+    fn deliver_waiting(&mut self, number: u32, waiting: usize, tenant: usize) {
         let told = waiting.min(TOLD_AT_ONCE);
         self.notify(number, told);
         if told < waiting {
@@ -101,12 +138,17 @@ impl Reactor {
     }
 
     /// Notifies the parent that a process has ended.
-    pub(super) fn process_ended(&mut self, id: InstanceId, role: &Role) {
+    pub(super) fn process_ended(&mut self, id: InstanceId, role: Role) {
         let process = role.process.id();
         self.processes.remove(&process);
-        if let Some(parent) = self.instances.get_mut(role.parent) {
-            parent.children.remove(&id);
-            self.send_later(role.parent, process, role.reason);
+        match role.parent {
+            Parent::Here(parent) => {
+                if let Some(instance) = self.instances.get_mut(parent) {
+                    instance.children.remove(&id);
+                    self.send_later(parent, process, role.reason);
+                }
+            }
+            Parent::InCluster(mut notice) => notice.set(role.reason.into()),
         }
     }
 }

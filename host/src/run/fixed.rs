@@ -116,7 +116,7 @@ fn other_key_of_cluster(
 
 /// The first key of a tenant's section about the cluster that differs.
 fn other_key_of_sharing(served: &Sharing, wanted: &Sharing) -> Option<String> {
-    let Sharing { channels, queues, login } = served;
+    let Sharing { channels, queues, processes, login } = served;
     let of_login = match (login, &wanted.login) {
         (None, None) => None,
         (Some(served), Some(wanted)) => {
@@ -124,7 +124,11 @@ fn other_key_of_sharing(served: &Sharing, wanted: &Sharing) -> Option<String> {
         }
         _ => Some("cluster".to_owned()),
     };
-    let keys = [("channels", *channels != wanted.channels), ("queues", *queues != wanted.queues)];
+    let keys = [
+        ("channels", *channels != wanted.channels),
+        ("queues", *queues != wanted.queues),
+        ("processes", *processes != wanted.processes),
+    ];
     let other = keys.into_iter().find(|(_, differs)| *differs);
     other.map(|(name, _)| name.to_owned()).or(of_login)
 }

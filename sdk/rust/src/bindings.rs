@@ -18,7 +18,7 @@ wit_bindgen::generate!({
         package sandloop:rust;
 
         world connections {
-            include sandloop:plugin/connections@0.1.1;
+            include sandloop:plugin/cluster@0.1.1;
         }
     ",
     world: "sandloop:rust/connections",

@@ -2,7 +2,8 @@
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::bindings::sandloop::plugin::{
-    channels, deferred, log, options, processes, queues, reactor, socket_options, sockets, timers,
+    channels, cluster_processes, deferred, log, options, processes, queues, reactor,
+    socket_options, sockets, timers,
 };
 /// Functions of the host that take a socket, besides its methods.
 #[cfg(target_arch = "wasm32")]
@@ -18,6 +19,7 @@ pub(crate) mod calls {
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use crate::testing::{
     absent as calls,
+    absent::cluster_processes,
     host::{channels, deferred, log, options, processes, queues, reactor, timers},
     sockets,
     sockets::options as socket_options,

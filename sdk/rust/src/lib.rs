@@ -19,6 +19,7 @@
 //! - [`deferred`](mod@deferred): work off the loop.
 //! - [`spawn`](mod@spawn): blocks that are notified, inside this instance.
 //! - [`processes`]: sandboxes of the plugin's own making.
+//! - [`cluster_processes`]: the same on all hosts of a cluster.
 //! - [`channels`], [`queues`]: one to all, one to one, between instances.
 //! - [`iterator`], [`pool`], [`tick_loop`](mod@tick_loop): lists, resources and turns worked through by callbacks.
 //! - `frames`, with the feature of that name: lines, requests of a header and a body, objects, netstrings.
@@ -39,6 +40,7 @@ pub mod bindings;
 mod byte_counts;
 mod callbacks;
 pub mod channels;
+pub mod cluster_processes;
 pub mod completion;
 pub mod connection;
 pub mod datagrams;

@@ -268,6 +268,7 @@ const WITHOUT_ROW: &[(&str, &str)] = &[
     ("plugins.*.singleton", "it needs servers of NATS: `cluster::singleton` reloads it"),
     ("tenants.*.channels", CLUSTER),
     ("tenants.*.queues", CLUSTER),
+    ("tenants.*.processes", CLUSTER),
     ("tenants.*.cluster.credentials", CLUSTER),
     ("tenants.*.cluster.user", CLUSTER),
     ("tenants.*.cluster.password", CLUSTER),

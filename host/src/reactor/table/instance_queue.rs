@@ -42,7 +42,8 @@ impl QueueItem {
                 | Event::Message { .. }
                 | Event::Popped { .. }
                 | Event::Notified(_)
-                | Event::Exited { .. } => true,
+                | Event::Exited { .. }
+                | Event::ClusterExited { .. } => true,
                 Event::Prepare
                 | Event::Handlers
                 | Event::Start

@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 use crate::cluster::Cluster;
 use crate::cluster::counters::{LinkCounters, QueueCounters};
 use crate::cluster::line::Line;
+use crate::cluster::processes::ProcessLink;
 use crate::cluster::singleton::Singleton;
+use crate::contract::outcome::ClusterExit;
 use crate::plugin::tenant::Tenant;
 use crate::run::admin::watched::WatchedHost;
 
@@ -65,13 +67,15 @@ fn singleton(singleton: &Singleton) -> Value {
 fn tenant(tenant: &Tenant) -> Option<Value> {
     let channels = tenant.link.as_ref().map(|link| channels(&link.counters));
     let queues = tenant.queue_link.as_ref().map(|link| queues(&link.counters));
-    let mut shown = match (channels, &queues) {
-        (Some(Value::Object(channels)), _) => channels,
-        (_, Some(_)) => Map::new(),
-        _ => return None,
+    let processes = tenant.process_link.as_ref().map(|link| processes(link));
+    let mut shown = match (channels, &queues, &processes) {
+        (Some(Value::Object(channels)), ..) => channels,
+        (_, None, None) => return None,
+        _ => Map::new(),
     };
     shown.insert("name".to_owned(), json!(tenant.name));
     shown.insert("queues".to_owned(), json!(queues));
+    shown.insert("processes".to_owned(), json!(processes));
     shown.insert("outbox_bytes".to_owned(), json!(tenant.cluster_outbox.held()));
     shown.insert("outbox_limit_bytes".to_owned(), json!(tenant.cluster_outbox.max()));
     Some(Value::Object(shown))
@@ -92,6 +96,31 @@ fn queues(counters: &QueueCounters) -> Value {
         "given_back": counters.given_back.get(),
         "dead_lettered": counters.dead_lettered.get(),
         "faults": counters.faults.get(),
+    })
+}
+
+/// The processes of a tenant in the cluster.
+fn processes(link: &ProcessLink) -> Value {
+    let ([children, residents, hosts], counters) = (link.counts(), &link.counters);
+    let exits = ClusterExit::ALL.iter().map(|(exit, name)| {
+        let count = counters.exits[*exit as usize].get();
+        ((*name).to_owned(), json!(count))
+    });
+    json!({
+        "children": children,
+        "residents": residents,
+        "hosts": hosts,
+        "spawned": counters.spawned.get(),
+        "exits": Value::Object(exits.collect()),
+        "turned_away": counters.turned_away.get(),
+        "orphans": counters.orphans.get(),
+        "sent": counters.traffic.published.get(),
+        "received": counters.traffic.received.get(),
+        "missed": counters.traffic.missed.get(),
+        "left_out": counters.traffic.left_out.get(),
+        "refused": counters.traffic.refused.get(),
+        "too_large": counters.traffic.too_large.get(),
+        "ignored": counters.ignored.get(),
     })
 }
 

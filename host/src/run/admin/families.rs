@@ -7,9 +7,11 @@ use std::sync::atomic::Ordering;
 use crate::base::histogram::Distribution;
 use crate::cluster::counters::{LinkCounters, QueueCounters};
 use crate::cluster::line::Line;
+use crate::cluster::processes::ProcessLink;
 use crate::cluster::singleton::Singleton;
 use crate::config::limits;
 use crate::contract::callback::Callback;
+use crate::contract::outcome::ClusterExit;
 use crate::engine::cache;
 use crate::log;
 use crate::net::connection::CloseReason;
@@ -246,6 +248,36 @@ families! {
         |scrape, out| scrape.queues(out, |counters| counters.dead_lettered.get());
     Counter "sandloop_cluster_queue_faults_total" &["tenant"], "What JetStream has not done for the tenant's queues, or not in time; each is tried again.",
         |scrape, out| scrape.queues(out, |counters| counters.faults.get());
+    Gauge "sandloop_cluster_processes" &["tenant", "side"], "Processes of the cluster that instances of this host have spawned, on any host (children), and those that are on this host, of parents on any (residents).",
+        |scrape, out| scrape.processes_by(out, |link| {
+            let [children, residents, _] = link.counts();
+            vec![("children", children as u64), ("residents", residents as u64)]
+        });
+    Gauge "sandloop_cluster_process_hosts" &["tenant"], "Other hosts that can have processes of the tenant, as last heard.",
+        |scrape, out| scrape.processes(out, |link| link.counts()[2] as u64);
+    Counter "sandloop_cluster_processes_spawned_total" &["tenant"], "Processes of the cluster that instances of this host have asked for.",
+        |scrape, out| scrape.processes(out, |link| link.counters.spawned.get());
+    Counter "sandloop_cluster_process_exits_total" &["tenant", "reason"], "Ends of such processes that were told to their parents on this host, by reason.",
+        |scrape, out| scrape.processes_by(out, |link| {
+            ClusterExit::ALL.iter().map(|(exit, name)| (*name, link.counters.exits[*exit as usize].get())).collect()
+        });
+    Counter "sandloop_cluster_processes_ended_total" &["tenant", "reason"], "Processes that other hosts wanted here and did not get (turned-away), and those that were ended because the host of their parents was lost (orphan).",
+        |scrape, out| scrape.processes_by(out, |link| {
+            vec![("turned-away", link.counters.turned_away.get()), ("orphan", link.counters.orphans.get())]
+        });
+    Counter "sandloop_cluster_process_messages_total" &["tenant", "way"], "Messages between hosts about processes: handed to NATS (sent), put into mailboxes here (received), missing by the numbers of their senders (missed), without room in a mailbox here (left-out), without room in the outbox (full), too large for the server (too-large), and what no host says (ignored).",
+        |scrape, out| scrape.processes_by(out, |link| {
+            let traffic = &link.counters.traffic;
+            vec![
+                ("sent", traffic.published.get()),
+                ("received", traffic.received.get()),
+                ("missed", traffic.missed.get()),
+                ("left-out", traffic.left_out.get()),
+                ("full", traffic.refused.get()),
+                ("too-large", traffic.too_large.get()),
+                ("ignored", link.counters.ignored.get()),
+            ]
+        });
     Counter "process_cpu_seconds_total" &[], "CPU time of all threads of the process.",
         |scrape, out| out.add(&[], scrape.process.cpu_seconds);
     Gauge "process_resident_memory_bytes" &[], "Memory of the process that is there.",
@@ -389,6 +421,26 @@ impl<'a> Scrape<'a> {
         for tenant in self.watched.roster().tenants() {
             let counters = tenant.queue_link.iter().flat_map(|link| values(&link.counters));
             counters.for_each(|(word, count)| out.add(&[&tenant.name, word], count));
+        }
+    }
+
+    /// Of each tenant that has processes in the cluster.
+    fn processes(&self, out: &mut Samples<'_>, value: impl Fn(&ProcessLink) -> u64) {
+        for tenant in self.watched.roster().tenants() {
+            let links = tenant.process_link.iter();
+            links.for_each(|link| out.add(&[&tenant.name], value(link)));
+        }
+    }
+
+    fn processes_by(
+        &self,
+        out: &mut Samples<'_>,
+        values: impl Fn(&ProcessLink) -> Vec<(&'static str, u64)>,
+    ) {
+        for tenant in self.watched.roster().tenants() {
+            for (word, count) in tenant.process_link.iter().flat_map(|link| values(link)) {
+                out.add(&[&tenant.name, word], count);
+            }
         }
     }
 

@@ -9,14 +9,15 @@ use super::{
 use crate::{
     bindings::{
         exports::sandloop::plugin::{
-            catalog, deferred_handler, drain_handler, files_handler, handler, handler::Origin,
-            mailbox, operations, processes_handler, proxy_handler, queues_handler, subscriptions,
-            ticks_handler, timers_handler, tls_handler, watch_handler,
+            catalog, cluster_processes_handler, deferred_handler, drain_handler, files_handler,
+            handler, handler::Origin, mailbox, operations, processes_handler, proxy_handler,
+            queues_handler, subscriptions, ticks_handler, timers_handler, tls_handler,
+            watch_handler,
         },
         program::exports::sandloop::plugin::{handover_handler, lifecycle},
         sandloop::plugin::sockets as host,
     },
-    channels,
+    channels, cluster_processes,
     connection::Connection,
     deferred, files, hooks,
     lifecycle::Program,
@@ -149,6 +150,15 @@ impl<C: Classes> processes_handler::Guest for Glue<C> {
     }
 }
 
+impl<C: Classes> cluster_processes_handler::Guest for Glue<C> {
+    fn exited(
+        process: cluster_processes_handler::ClusterProcess,
+        reason: cluster_processes_handler::ExitReason,
+    ) {
+        cluster_processes::exited(process, reason);
+    }
+}
+
 impl<C: Classes> subscriptions::Guest for Glue<C> {
     fn message(subscription: u32, message: Vec<u8>) {
         channels::message(subscription, &message);
@@ -259,6 +269,7 @@ where
         + deferred_handler::Guest
         + mailbox::Guest
         + processes_handler::Guest
+        + cluster_processes_handler::Guest
         + subscriptions::Guest
         + queues_handler::Guest
         + proxy_handler::Guest

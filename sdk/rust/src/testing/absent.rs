@@ -70,3 +70,30 @@ pub(crate) fn peer_certificates(_: &Socket) -> Vec<Vec<u8>> {
 pub(crate) fn end_of_stream(_: &Socket) -> StreamEnd {
     StreamEnd::None
 }
+
+/// A test has no cluster.
+pub(crate) mod cluster_processes {
+    use super::{ErrorCode, refuse};
+    use crate::bindings::sandloop::plugin::cluster_processes::{ClusterProcess, Placement};
+
+    pub(crate) fn spawn(
+        _: Option<&str>,
+        _: &str,
+        _: &[u8],
+        _: &Placement,
+    ) -> Result<ClusterProcess, ErrorCode> {
+        refuse("a cluster");
+        Err(ErrorCode::Unsupported)
+    }
+
+    pub(crate) fn notify(_: ClusterProcess, _: &[u8]) -> Result<(), ErrorCode> {
+        refuse("a cluster");
+        Err(ErrorCode::Unsupported)
+    }
+
+    pub(crate) fn kill(_: ClusterProcess) {}
+
+    pub(crate) fn current() -> Option<ClusterProcess> {
+        None
+    }
+}
