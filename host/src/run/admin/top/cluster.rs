@@ -23,6 +23,7 @@ impl HostSnapshot {
         let before = before.map(|before| &before.cluster["cluster"]);
         text.push_str(&shared(cluster, before, passed, style));
         text.push_str(&queues(cluster, before, passed, style));
+        text.push_str(&processes(cluster, before, passed, style));
         text
     }
 }
@@ -124,6 +125,36 @@ fn queues(cluster: &Value, before: Option<&Value>, passed: f64, style: TopStyle)
     if rows.len() == 1 { String::new() } else { style.table(&rows, |row| row[6] != "0") }
 }
 
+fn processes(cluster: &Value, before: Option<&Value>, passed: f64, style: TopStyle) -> String {
+    let mut rows = vec![row([
+        "PROCESSES OF",
+        "SPAWNED/S",
+        "CHILDREN",
+        "RESIDENTS",
+        "HOSTS",
+        "TURNED AWAY",
+        "ORPHANS",
+        "LEFT OUT",
+    ])];
+    for one in list(&cluster["tenants"]).filter(|one| !one["processes"].is_null()) {
+        let same = before.and_then(|before| named(&before["tenants"], one));
+        let now = |key: &str| number(&one["processes"][key]);
+        let spawned =
+            now("spawned") - same.map_or(0.0, |same| number(&same["processes"]["spawned"]));
+        rows.push(vec![
+            word(&one["name"]).to_owned(),
+            format!("{:.0}", spawned / passed),
+            now("children").to_string(),
+            now("residents").to_string(),
+            now("hosts").to_string(),
+            now("turned_away").to_string(),
+            now("orphans").to_string(),
+            now("left_out").to_string(),
+        ]);
+    }
+    if rows.len() == 1 { String::new() } else { style.table(&rows, |row| row[7] != "0") }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -149,6 +180,8 @@ mod tests {
             }, {
                 "name": "office", "outbox_bytes": 0, "outbox_limit_bytes": 1024, "queues": {
                     "stored": published, "handled": 3, "unstored": 7, "in_hand": 2, "redelivered": 1, "dead_lettered": 0, "faults": 4,
+                }, "processes": {
+                    "spawned": published, "children": 8, "residents": 9, "hosts": 2, "turned_away": 1, "orphans": 3, "left_out": 0,
                 },
             }],
         } });
@@ -172,9 +205,11 @@ mod tests {
         assert_eq!(cells(&text, "mail"), ["mail", "office", "db.1e", "-", "1"]);
         let (_, shared) = text.split_once("SHARED BY").expect("a table of channels");
         let (shared, queues) = shared.split_once("QUEUES OF").expect("a table of queues");
+        let (queues, processes) = queues.split_once("PROCESSES OF").expect("a table of processes");
         assert_eq!(cells(shared, "chat"), ["chat", "10", "0", "512B/1.0KiB", "3", "5", "6"]);
         assert!(!shared.contains("office") && !queues.contains("chat"), "{text}");
         assert_eq!(cells(queues, "office"), ["office", "10", "0", "7", "2", "1", "0", "4"]);
+        assert_eq!(cells(processes, "office"), ["office", "10", "8", "9", "2", "1", "3", "0"]);
     }
 
     #[test]
