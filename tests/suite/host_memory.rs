@@ -145,8 +145,13 @@ fn what_was_kept_is_given_back() {
         let alone = || ask_by(1, &host, &pair)[0].unwrap_or_default();
         // Earlier ones are released on another thread, and hold all that there is until then.
         wait_until_all_is_given_back(&host);
-        let first = alone();
-        assert!(0 < first, "{function}: nothing was granted");
+        // An instance that gets no core for long enough is ended before it answers.
+        let begun = Instant::now();
+        let mut first = alone();
+        while first == 0 {
+            assert!(begun.elapsed() < PATIENCE, "{function}: nothing was granted");
+            first = alone();
+        }
         for time in 0..4 {
             ask(&host, &pair);
             let begun = Instant::now();
