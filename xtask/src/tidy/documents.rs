@@ -58,17 +58,19 @@ impl Sources {
         })
     }
 
-    /// `area/scenario` or `module::test`.
+    /// `area/scenario`, `module::test` or `module::module::test`.
     pub fn has_test(&self, name: &str) -> bool {
         if let Some((area, scenario)) = name.split_once('/') {
             let file = format!("tests/differential/scenarios/{area}/{scenario}.txt");
             return root().join(file).is_file();
         }
-        let Some((module, test)) = name.split_once("::") else { return false };
+        let Some((modules, test)) = name.rsplit_once("::") else { return false };
         self.tests.iter().any(|File { path, text }| {
-            let mut parts = Path::new(path).iter();
-            let is_module = |part| Path::new(part).file_stem().is_some_and(|stem| stem == module);
-            parts.any(is_module) && text.contains(&format!("fn {test}("))
+            let is_part = |module| {
+                let stem = |part| Path::new(part).file_stem().is_some_and(|stem| stem == module);
+                Path::new(path).iter().any(stem)
+            };
+            modules.split("::").all(is_part) && text.contains(&format!("fn {test}("))
         })
     }
 }
