@@ -8,7 +8,7 @@ mod bare;
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, ExitCode},
     thread,
     time::Duration,
@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, Subcommand, ValueEnum};
+use sandloop_tests::nats;
 use serde::Serialize;
 
 use crate::{
@@ -79,7 +80,7 @@ impl Contestant for Kind {
 
     fn missing(self) -> Option<&'static str> {
         let needs_nats = self != Kind::OneHost;
-        (needs_nats && nats_server().is_none())
+        (needs_nats && nats::program().is_none())
             .then_some("there is no nats-server: install Debian's package of that name")
     }
 }
@@ -169,20 +170,13 @@ fn command(
 
 /// A server without JetStream: channels need none.
 fn start_nats() -> Result<Listening> {
-    let program = nats_server().context("nats-server is missing")?;
+    let program = nats::program().context("nats-server is missing")?;
     Listening::start(GENERATOR_CORE, |_, address| {
         let mut command = Command::new(program);
         let (ip, port) = (address.ip().to_string(), address.port().to_string());
         command.args(["--addr", &ip, "--port", &port]);
         Ok(command)
     })
-}
-
-/// Debian's is not in everybody's path.
-fn nats_server() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join("nats-server")).find(|program| program.is_file())
 }
 
 impl Running for Relaying {

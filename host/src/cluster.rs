@@ -27,7 +27,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use crate::base::lock::{Mutex, MutexGuard};
+use crate::base::lock::Mutex;
 use crate::base::thread::Threads;
 use crate::clock::Clock;
 use crate::cluster::candidate::CandidateSite;
@@ -190,10 +190,7 @@ impl Cluster {
         let processes = sharing.processes.then(|| {
             let with = (self.service.clone(), self.clock.for_reactor(), self.config.limits.ping);
             let processes = ProcessLink::new(site(), tenant, accounts, line, with);
-            let mut all = self.processes.lock();
-            all.retain(|known| known.strong_count() != 0);
-            all.push(Arc::downgrade(&processes));
-            drop(all);
+            remember(&mut self.processes.lock(), &processes);
             processes
         });
         TenantLinks { channels, queues, processes }
@@ -203,21 +200,19 @@ impl Cluster {
     pub fn serve_processes(&self, service: Arc<dyn ProcessService>) {
         // There is one for each host.
         let _ = self.service.set(service);
-        self.processes.lock().iter().filter_map(Weak::upgrade).for_each(|link| link.announce());
+        all(&self.processes.lock()).iter().for_each(|link| link.announce());
     }
 
     /// Every connection, the host's own first.
     pub fn lines(&self) -> Vec<Arc<Line>> {
-        self.lock().iter().filter_map(Weak::upgrade).collect()
+        all(&self.lines.lock())
     }
 
     fn own_line(&self, login: &NatsLogin, tenant: &str) -> Arc<Line> {
         let line = Line::new(&self.config, login, Some(tenant));
         let begun = line.clone();
         self.runtime.spawn(async move { begun.begin() });
-        let mut lines = self.lock();
-        lines.retain(|line| line.strong_count() != 0);
-        lines.push(Arc::downgrade(&line));
+        remember(&mut self.lines.lock(), &line);
         line
     }
 
@@ -233,24 +228,28 @@ impl Cluster {
         if tokio::time::timeout(LONGEST_STORING, all_stored).await.is_err() {
             queues.iter().for_each(|queues| queues.tell_lost());
         }
-        let all = async {
+        let the_rest = async {
             presence::leave(self, &self.shared).await;
             self.singletons.give_back().await;
-            let processes: Vec<_> =
-                self.processes.lock().iter().filter_map(Weak::upgrade).collect();
-            for link in processes {
-                link.leave();
-            }
+            let processes = all(&self.processes.lock());
+            processes.iter().for_each(|link| link.leave());
             for line in &lines {
                 line.finish().await;
             }
         };
-        if tokio::time::timeout(LONGEST_FAREWELL, all).await.is_err() {
+        if tokio::time::timeout(LONGEST_FAREWELL, the_rest).await.is_err() {
             tracing::warn!("what was pushed last has not reached NATS: left");
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Line>>> {
-        self.lines.lock()
-    }
+/// Adds one to a list, and removes those that are gone.
+fn remember<T>(list: &mut Vec<Weak<T>>, one: &Arc<T>) {
+    list.retain(|known| known.strong_count() != 0);
+    list.push(Arc::downgrade(one));
+}
+
+/// Those of a list that exist.
+fn all<T>(list: &[Weak<T>]) -> Vec<Arc<T>> {
+    list.iter().filter_map(Weak::upgrade).collect()
 }

@@ -142,7 +142,7 @@ impl Nats {
 
 impl Node {
     fn begin(&mut self) {
-        let mut command = Command::new(program());
+        let mut command = Command::new(program().expect("nats-server is installed"));
         command.arg("--config").arg(&self.file);
         self.running = Some(Running::spawn(command));
     }
@@ -155,8 +155,9 @@ impl Node {
     }
 }
 
-/// The program of Debian, which is in no usual folder, or the one in `PATH`.
-fn program() -> PathBuf {
-    let debian = Path::new("/usr/sbin/nats-server");
-    if debian.exists() { debian.to_owned() } else { PathBuf::from("nats-server") }
+/// The program of Debian, which is in no usual folder, or the one in `PATH`; none if there is neither.
+pub fn program() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = [PathBuf::from("/usr/sbin")].into_iter().chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join("nats-server")).find(|program| program.is_file())
 }

@@ -10,9 +10,12 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::base::lock::Mutex;
-use crate::cluster::counters::LineCounters;
+use crate::cluster::counters::{ClusterCount, LineCounters};
 use crate::cluster::outgoing::{Outgoing, OutgoingQueue};
 use crate::config::cluster::{ClusterConfig, NatsLogin};
+use crate::mail::message::KEPT_BYTES;
+use crate::mail::relay::NoRelay;
+use crate::quota::budget::{ByteBudget, Reservation};
 
 /// The most commands in the queue of the client. In the queue before it tenants take turns.
 const COMMANDS_MAX: usize = 64;
@@ -23,6 +26,8 @@ const READ_BYTES: u16 = 16 << 10;
 const INCOMING_MAX: usize = 1 << 16;
 /// The pause between attempts to make the client.
 const MADE_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// The most bytes of the header of a message, which NATS counts as part of it.
+const HEADER_BYTES_MAX: usize = 256;
 /// The largest message, until a server has announced its own limit.
 const PAYLOAD_MAX: usize = 1 << 20;
 
@@ -32,7 +37,7 @@ pub struct Line {
     pub tenant: Option<String>,
     /// Its counters.
     pub counters: LineCounters,
-    options: Mutex<Option<ConnectOptions>>,
+    options: ConnectOptions,
     servers: Vec<ServerAddr>,
     pub(super) outgoing: Arc<OutgoingQueue>,
     client: watch::Sender<Option<Client>>,
@@ -111,7 +116,7 @@ impl Line {
             Line {
                 tenant: tenant.map(str::to_owned),
                 counters: LineCounters::default(),
-                options: Mutex::new(Some(options)),
+                options,
                 servers: config.servers.clone(),
                 outgoing: Arc::new(OutgoingQueue::new()),
                 client: watch::Sender::new(None),
@@ -144,6 +149,26 @@ impl Line {
     /// The largest message of its server.
     pub fn payload_max(&self) -> usize {
         self.payload_max.load(Ordering::Relaxed)
+    }
+
+    /// Reserves room in an outbox for a message of this length. One that no server takes, or for which there is no room, is counted.
+    pub(super) fn room(
+        &self,
+        outbox: &ByteBudget,
+        length: usize,
+        too_large: &ClusterCount,
+        refused: &ClusterCount,
+    ) -> Result<Reservation, NoRelay> {
+        let longest = self.payload_max().saturating_sub(HEADER_BYTES_MAX);
+        if longest < length {
+            too_large.add(1);
+            return Err(NoRelay::TooLarge(longest));
+        }
+        let bytes = u64::try_from(length).unwrap_or(u64::MAX).saturating_add(KEPT_BYTES);
+        outbox.reserve(bytes).ok_or_else(|| {
+            refused.add(1);
+            NoRelay::Full
+        })
     }
 
     /// The round trip to the server, if it was measured.
@@ -265,11 +290,8 @@ async fn send(line: Weak<Line>) {
 /// Makes the client, which then connects again by itself. An error is one of its options, such as a file that cannot be read, and may
 /// be mended. None if the line is gone.
 async fn make_client(line: &Weak<Line>) -> Option<Client> {
-    let (options, servers) = {
-        let begun = line.upgrade()?;
-        let options = begun.options.lock().take()?;
-        (options, begun.servers.clone())
-    };
+    let (options, servers) =
+        line.upgrade().map(|begun| (begun.options.clone(), begun.servers.clone()))?;
     loop {
         let error = match options.clone().connect(servers.as_slice()).await {
             Ok(client) => return Some(client),

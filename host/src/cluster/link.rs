@@ -16,12 +16,9 @@ use crate::cluster::sequence::{HEADER, Numbering, SequencePlace};
 use crate::cluster::subject::{SubjectKind, Subjects};
 use crate::config::model::TenantConfig;
 use crate::mail::channels::Channels;
-use crate::mail::message::{KEPT_BYTES, Message};
+use crate::mail::message::Message;
 use crate::mail::relay::{ChannelRelay, NoRelay};
 use crate::quota::budget::{ByteBudget, Reservation};
-
-/// The most bytes of the header of a message, which NATS counts as part of it.
-pub(super) const HEADER_BYTES_MAX: usize = 256;
 
 /// The link of one tenant.
 #[derive(Debug)]
@@ -125,16 +122,8 @@ impl ChannelRelay for Link {
     }
 
     fn room(&self, length: usize) -> Result<Reservation, NoRelay> {
-        let longest = self.line.payload_max().saturating_sub(HEADER_BYTES_MAX);
-        if longest < length {
-            self.counters.too_large.add(1);
-            return Err(NoRelay::TooLarge(longest));
-        }
-        let bytes = u64::try_from(length).unwrap_or(u64::MAX).saturating_add(KEPT_BYTES);
-        self.outbox.reserve(bytes).ok_or_else(|| {
-            self.counters.refused.add(1);
-            NoRelay::Full
-        })
+        let counters = &self.counters;
+        self.line.room(&self.outbox, length, &counters.too_large, &counters.refused)
     }
 
     fn push(&self, name: &str, message: Arc<Message>, room: Reservation) {

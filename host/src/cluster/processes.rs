@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::cluster::counters::ProcessCounters;
 use crate::cluster::hosts::HostId;
 use crate::cluster::line::Line;
-use crate::cluster::link::{HEADER_BYTES_MAX, LinkAccounts, LinkSite};
+use crate::cluster::link::{LinkAccounts, LinkSite};
 use crate::cluster::outgoing::Outgoing;
 use crate::cluster::processes::children::{Child, Children};
 use crate::cluster::processes::offers::{Choice, Offers, mix};
@@ -38,7 +38,6 @@ use crate::config::model::TenantConfig;
 use crate::contract::outcome::ClusterExit;
 use crate::mail::cluster_process::{ChildAdmission, ClusterPid, ExitNotice, ExitRelay};
 use crate::mail::mailboxes::Undelivered;
-use crate::mail::message::KEPT_BYTES;
 use crate::mail::post::Address;
 use crate::mail::process_service::{ProcessService, WantedProcess};
 use crate::mail::relay::NoRelay;
@@ -313,16 +312,8 @@ impl ProcessLink {
     }
 
     fn room(&self, length: usize) -> Result<Reservation, NoRelay> {
-        let longest = self.line.payload_max().saturating_sub(HEADER_BYTES_MAX);
-        if longest < length {
-            self.counters.traffic.too_large.add(1);
-            return Err(NoRelay::TooLarge(longest));
-        }
-        let bytes = u64::try_from(length).unwrap_or(u64::MAX).saturating_add(KEPT_BYTES);
-        self.outbox.reserve(bytes).ok_or_else(|| {
-            self.counters.traffic.refused.add(1);
-            NoRelay::Full
-        })
+        let counters = &self.counters.traffic;
+        self.line.room(&self.outbox, length, &counters.too_large, &counters.refused)
     }
 
     fn push(&self, subject: String, data: Vec<u8>, room: Reservation) {

@@ -25,7 +25,7 @@ use tokio::time::interval;
 use crate::clock::monotonic;
 use crate::cluster::counters::QueueCounters;
 use crate::cluster::line::Line;
-use crate::cluster::link::{HEADER_BYTES_MAX, LinkAccounts, LinkSite};
+use crate::cluster::link::{LinkAccounts, LinkSite};
 use crate::cluster::queues::census::Census;
 use crate::cluster::queues::desk::Desk;
 use crate::cluster::queues::jetstream::JetStream;
@@ -33,7 +33,7 @@ use crate::cluster::queues::streams::QueueStreams;
 use crate::cluster::queues::work::{PushedItem, QueueWork};
 use crate::config::cluster::ClusterConfig;
 use crate::config::model::TenantConfig;
-use crate::mail::message::{KEPT_BYTES, Message};
+use crate::mail::message::Message;
 use crate::mail::queue_relay::QueueRelay;
 use crate::mail::queues::Queues;
 use crate::mail::relay::NoRelay;
@@ -156,16 +156,8 @@ impl QueueRelay for QueueLink {
     }
 
     fn room(&self, length: usize) -> Result<Reservation, NoRelay> {
-        let longest = self.line.payload_max().saturating_sub(HEADER_BYTES_MAX);
-        if longest < length {
-            self.counters.too_large.add(1);
-            return Err(NoRelay::TooLarge(longest));
-        }
-        let bytes = u64::try_from(length).unwrap_or(u64::MAX).saturating_add(KEPT_BYTES);
-        self.outbox.reserve(bytes).ok_or_else(|| {
-            self.counters.refused.add(1);
-            NoRelay::Full
-        })
+        let counters = &self.counters;
+        self.line.room(&self.outbox, length, &counters.too_large, &counters.refused)
     }
 
     fn push(&self, name: &str, item: Message, room: Reservation) {

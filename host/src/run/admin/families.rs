@@ -201,17 +201,17 @@ families! {
     Counter "sandloop_cluster_errors_total" &["tenant"], "Complaints of the NATS server, and messages that it has not taken.",
         |scrape, out| scrape.lines(out, |line| Some(line.counters.errors.get() as f64));
     Counter "sandloop_cluster_published_total" &["tenant"], "Messages of the tenant's channels that were handed to NATS for other hosts.",
-        |scrape, out| scrape.links(out, |counters| counters.published.get());
+        |scrape, out| scrape.parts(out, channels_of, |counters| counters.published.get());
     Counter "sandloop_cluster_received_total" &["tenant"], "Messages of other hosts that went to subscribers of the tenant here.",
-        |scrape, out| scrape.links(out, |counters| counters.received.get());
+        |scrape, out| scrape.parts(out, channels_of, |counters| counters.received.get());
     Gauge "sandloop_cluster_subscriptions" &["tenant"], "Channels of the tenant that this host is subscribed to on other hosts.",
-        |scrape, out| scrape.links(out, |counters| counters.subscriptions.load(Ordering::Relaxed) as u64);
+        |scrape, out| scrape.parts(out, channels_of, |counters| counters.subscriptions.load(Ordering::Relaxed) as u64);
     Counter "sandloop_cluster_refused_total" &["tenant", "reason"], "Pushes that were refused: too much waited to go out (full), or no server of the cluster takes so much (too-large).",
-        |scrape, out| scrape.links_by(out, |counters| {
+        |scrape, out| scrape.parts_by(out, channels_of, |counters| {
             [("full", counters.refused.get()), ("too-large", counters.too_large.get())]
         });
     Counter "sandloop_cluster_lost_total" &["tenant", "reason"], "Messages of other hosts that no subscriber here got: they have not come, by the numbers of their senders (missed), or there was no room for them (left-out).",
-        |scrape, out| scrape.links_by(out, |counters| {
+        |scrape, out| scrape.parts_by(out, channels_of, |counters| {
             [("missed", counters.missed.get()), ("left-out", counters.left_out.get())]
         });
     Gauge "sandloop_singleton_fencing" PLUGIN, "The number of the term in which this host has the program of the singleton; no sample while it has not.",
@@ -225,50 +225,50 @@ families! {
     Counter "sandloop_singleton_lapsed_total" PLUGIN, "Programs that were ended because the lease was not renewed in time, or taken away.",
         |scrape, out| scrape.singletons(out, |singleton| Some(singleton.counters.lapsed.get()));
     Counter "sandloop_cluster_queue_stored_total" &["tenant"], "Items that were pushed here to queues of the cluster and that JetStream has stored.",
-        |scrape, out| scrape.queues(out, |counters| counters.stored.get());
+        |scrape, out| scrape.parts(out, queues_of, |counters| counters.stored.get());
     Gauge "sandloop_cluster_queue_unstored" &["tenant"], "Items that were pushed here and are not stored yet.",
-        |scrape, out| scrape.queues(out, |counters| counters.unstored.load(Ordering::Relaxed) as u64);
+        |scrape, out| scrape.parts(out, queues_of, |counters| counters.unstored.load(Ordering::Relaxed) as u64);
     Counter "sandloop_cluster_queue_refused_total" &["tenant", "reason"], "Pushes to queues of the cluster that were refused: too much waited to be stored (full), or no server of the cluster takes so much (too-large).",
-        |scrape, out| scrape.queues_by(out, |counters| {
+        |scrape, out| scrape.parts_by(out, queues_of, |counters| {
             [("full", counters.refused.get()), ("too-large", counters.too_large.get())]
         });
     Gauge "sandloop_cluster_queue_in_hand" &["tenant"], "Items that this host has: they are claimed, have a handler, or are not acknowledged yet.",
-        |scrape, out| scrape.queues(out, |counters| counters.in_hand.load(Ordering::Relaxed) as u64);
+        |scrape, out| scrape.parts(out, queues_of, |counters| counters.in_hand.load(Ordering::Relaxed) as u64);
     Gauge "sandloop_cluster_queue_names" &["tenant"], "Queues of the tenant that this host asks for items of.",
-        |scrape, out| scrape.queues(out, |counters| counters.names.load(Ordering::Relaxed) as u64);
+        |scrape, out| scrape.parts(out, queues_of, |counters| counters.names.load(Ordering::Relaxed) as u64);
     Counter "sandloop_cluster_queue_handled_total" &["tenant"], "Items whose handler here has returned and that are acknowledged.",
-        |scrape, out| scrape.queues(out, |counters| counters.handled.get());
+        |scrape, out| scrape.parts(out, queues_of, |counters| counters.handled.get());
     Counter "sandloop_cluster_queue_redelivered_total" &["tenant"], "Items that came here after another handler was lost with them, here or elsewhere.",
-        |scrape, out| scrape.queues(out, |counters| counters.redelivered.get());
+        |scrape, out| scrape.parts(out, queues_of, |counters| counters.redelivered.get());
     Counter "sandloop_cluster_queue_returned_total" &["tenant", "reason"], "Items that this host has given back: their handler has trapped or was lost with its instance (lost), or has not begun (untold).",
-        |scrape, out| scrape.queues_by(out, |counters| {
+        |scrape, out| scrape.parts_by(out, queues_of, |counters| {
             [("lost", counters.handlers_lost.get()), ("untold", counters.given_back.get())]
         });
     Counter "sandloop_cluster_queue_dead_lettered_total" &["tenant"], "Items that this host has made dead letters.",
-        |scrape, out| scrape.queues(out, |counters| counters.dead_lettered.get());
+        |scrape, out| scrape.parts(out, queues_of, |counters| counters.dead_lettered.get());
     Counter "sandloop_cluster_queue_faults_total" &["tenant"], "What JetStream has not done for the tenant's queues, or not in time; each is tried again.",
-        |scrape, out| scrape.queues(out, |counters| counters.faults.get());
+        |scrape, out| scrape.parts(out, queues_of, |counters| counters.faults.get());
     Gauge "sandloop_cluster_processes" &["tenant", "side"], "Processes of the cluster that instances of this host have spawned, on any host (children), and those that are on this host, of parents on any (residents).",
-        |scrape, out| scrape.processes_by(out, |link| {
+        |scrape, out| scrape.parts_by(out, processes_of, |link| {
             let [children, residents, _] = link.counts();
-            vec![("children", children as u64), ("residents", residents as u64)]
+            [("children", children as u64), ("residents", residents as u64)]
         });
     Gauge "sandloop_cluster_process_hosts" &["tenant"], "Other hosts that can have processes of the tenant, as last heard.",
-        |scrape, out| scrape.processes(out, |link| link.counts()[2] as u64);
+        |scrape, out| scrape.parts(out, processes_of, |link| link.counts()[2] as u64);
     Counter "sandloop_cluster_processes_spawned_total" &["tenant"], "Processes of the cluster that instances of this host have asked for.",
-        |scrape, out| scrape.processes(out, |link| link.counters.spawned.get());
+        |scrape, out| scrape.parts(out, processes_of, |link| link.counters.spawned.get());
     Counter "sandloop_cluster_process_exits_total" &["tenant", "reason"], "Ends of such processes that were told to their parents on this host, by reason.",
-        |scrape, out| scrape.processes_by(out, |link| {
-            ClusterExit::ALL.iter().map(|(exit, name)| (*name, link.counters.exits[*exit as usize].get())).collect()
+        |scrape, out| scrape.parts_by(out, processes_of, |link| {
+            ClusterExit::ALL.iter().map(|(exit, name)| (*name, link.counters.exits[*exit as usize].get())).collect::<Vec<_>>()
         });
     Counter "sandloop_cluster_processes_ended_total" &["tenant", "reason"], "Processes that other hosts wanted here and did not get (turned-away), and those that were ended because the host of their parents was lost (orphan).",
-        |scrape, out| scrape.processes_by(out, |link| {
-            vec![("turned-away", link.counters.turned_away.get()), ("orphan", link.counters.orphans.get())]
+        |scrape, out| scrape.parts_by(out, processes_of, |link| {
+            [("turned-away", link.counters.turned_away.get()), ("orphan", link.counters.orphans.get())]
         });
     Counter "sandloop_cluster_process_messages_total" &["tenant", "way"], "Messages between hosts about processes: handed to NATS (sent), put into mailboxes here (received), missing by the numbers of their senders (missed), without room in a mailbox here (left-out), without room in the outbox (full), too large for the server (too-large), and what no host says (ignored).",
-        |scrape, out| scrape.processes_by(out, |link| {
+        |scrape, out| scrape.parts_by(out, processes_of, |link| {
             let traffic = &link.counters.traffic;
-            vec![
+            [
                 ("sent", traffic.published.get()),
                 ("received", traffic.received.get()),
                 ("missed", traffic.missed.get()),
@@ -385,60 +385,26 @@ impl<'a> Scrape<'a> {
         }
     }
 
-    /// Of each tenant whose channels reach other hosts.
-    fn links(&self, out: &mut Samples<'_>, value: impl Fn(&LinkCounters) -> u64) {
-        for tenant in self.watched.roster().tenants() {
-            let counters = tenant.link.iter().map(|link| &link.counters);
-            counters.for_each(|counters| out.add(&[&tenant.name], value(counters)));
-        }
-    }
-
-    fn links_by(
+    /// Of each tenant with this part in the cluster.
+    fn parts<T>(
         &self,
         out: &mut Samples<'_>,
-        values: impl Fn(&LinkCounters) -> [(&'static str, u64); 2],
+        part: impl Fn(&Tenant) -> Option<&T>,
+        value: impl Fn(&T) -> u64,
     ) {
         for tenant in self.watched.roster().tenants() {
-            for (word, count) in tenant.link.iter().flat_map(|link| values(&link.counters)) {
-                out.add(&[&tenant.name, word], count);
-            }
+            part(tenant).iter().for_each(|part| out.add(&[&tenant.name], value(part)));
         }
     }
 
-    /// Of each tenant whose queues are in the cluster.
-    fn queues(&self, out: &mut Samples<'_>, value: impl Fn(&QueueCounters) -> u64) {
-        for tenant in self.watched.roster().tenants() {
-            let counters = tenant.queue_link.iter().map(|link| &link.counters);
-            counters.for_each(|counters| out.add(&[&tenant.name], value(counters)));
-        }
-    }
-
-    fn queues_by(
+    fn parts_by<T, V: IntoIterator<Item = (&'static str, u64)>>(
         &self,
         out: &mut Samples<'_>,
-        values: impl Fn(&QueueCounters) -> [(&'static str, u64); 2],
+        part: impl Fn(&Tenant) -> Option<&T>,
+        values: impl Fn(&T) -> V,
     ) {
         for tenant in self.watched.roster().tenants() {
-            let counters = tenant.queue_link.iter().flat_map(|link| values(&link.counters));
-            counters.for_each(|(word, count)| out.add(&[&tenant.name, word], count));
-        }
-    }
-
-    /// Of each tenant that has processes in the cluster.
-    fn processes(&self, out: &mut Samples<'_>, value: impl Fn(&ProcessLink) -> u64) {
-        for tenant in self.watched.roster().tenants() {
-            let links = tenant.process_link.iter();
-            links.for_each(|link| out.add(&[&tenant.name], value(link)));
-        }
-    }
-
-    fn processes_by(
-        &self,
-        out: &mut Samples<'_>,
-        values: impl Fn(&ProcessLink) -> Vec<(&'static str, u64)>,
-    ) {
-        for tenant in self.watched.roster().tenants() {
-            for (word, count) in tenant.process_link.iter().flat_map(|link| values(link)) {
+            for (word, count) in part(tenant).into_iter().flat_map(&values) {
                 out.add(&[&tenant.name, word], count);
             }
         }
@@ -453,6 +419,21 @@ impl<'a> Scrape<'a> {
             }
         }
     }
+}
+
+/// What is counted of a tenant's channels that reach other hosts.
+fn channels_of(tenant: &Tenant) -> Option<&LinkCounters> {
+    tenant.link.as_ref().map(|link| &*link.counters)
+}
+
+/// What is counted of its queues in the cluster.
+fn queues_of(tenant: &Tenant) -> Option<&QueueCounters> {
+    tenant.queue_link.as_ref().map(|link| &*link.counters)
+}
+
+/// Its processes in the cluster.
+fn processes_of(tenant: &Tenant) -> Option<&ProcessLink> {
+    tenant.process_link.as_deref()
 }
 
 /// The current use and the limit of each count of a tenant.
