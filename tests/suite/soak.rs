@@ -103,11 +103,6 @@ fn hostile_mixture(noise: &mut Noise) {
     assert_flat(&memory);
 }
 
-/// How long nothing may be released while all calls of the pairs' guest continue in turns: 16 connections, each of which may
-/// have a hundred lines left, with 100 ms for each line. That is 160 s of a core, of which this tenant has a share, and the
-/// machine may be busy.
-const ALL_AT_ONCE: Duration = Duration::from_secs(600);
-
 #[test]
 fn random_pairs_beside_one_who_behaves() {
     fuzz::once(7, random_pairs);
@@ -140,7 +135,7 @@ fn random_pairs(noise: &mut Noise) {
         stop.store(true, Ordering::Relaxed);
         memory
     });
-    wait_descriptors_for(&host, &mut echo, files, ALL_AT_ONCE)
+    wait_descriptors_for(&host, &mut echo, files, pairs::ALL_AT_ONCE)
         .unwrap_or_else(|left| panic!("{left}"));
     let left = process::threads(host.pid());
     println!("{threads} threads, then {left}");

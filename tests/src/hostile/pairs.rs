@@ -88,6 +88,11 @@ const WASI: &[&str] = &[
 const FOLDER: &str = "data";
 const FILES: usize = 1000;
 
+/// How long nothing may be released while all calls of this guest continue in turns: 16 connections, each of which may
+/// have a hundred lines left, with 100 ms for each line. That is 160 s of a core, of which this tenant has a share, and the
+/// machine may be busy.
+pub const ALL_AT_ONCE: Duration = Duration::from_secs(600);
+
 /// The resource that a guest uses up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostResource {
