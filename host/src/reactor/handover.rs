@@ -150,13 +150,22 @@ impl Reactor {
         self.take_new_connections(plugin.index);
     }
 
-    /// An instance has ended. If it was restoring its state, another one begins at once, without the state.
+    /// An instance has ended. If it was restoring its state, another one begins at once, without the state; a later version that
+    /// waits for it gets the state instead.
     pub(super) fn ended_in_restore(&mut self, id: InstanceId, plugin: &Arc<Plugin>) {
         let place = plugin.index;
-        if plugin.config.isolation != Isolation::Plugin || !self.programs.end_restoring(place, id) {
+        if plugin.config.isolation != Isolation::Plugin {
             return;
         }
-        if !self.is_served(plugin) || self.stopping.has_begun() {
+        let Some(state) = self.programs.end_restoring(place, id) else { return };
+        if self.stopping.has_begun() {
+            return;
+        }
+        if !self.is_served(plugin) {
+            let leaving = self.leaving.iter_mut().find(|it| it.instance == id);
+            if let Some(successor) = leaving.and_then(|it| it.successor.as_mut()) {
+                successor.state = Some(state);
+            }
             return;
         }
         plugin.begins_anew(self.setup.env.clock.now(), StateLoss::NotRestored);

@@ -88,16 +88,15 @@ impl Reactor {
         let (index, tenant) = (plugin.index, plugin.tenant.index);
         sandbox.store.data_mut().address = Some(self.address(self.instances.next_key()));
         let mut instance = Instance::new(plugin, Seat::Ready(sandbox), slot);
-        let restores = state.is_some();
-        if let Some(state) = state {
-            instance.push(QueueItem::Event(Event::Restore(state)));
+        if let Some(state) = &state {
+            instance.push(QueueItem::Event(Event::Restore(state.clone())));
         }
         // In its queue already, so that no connection gets in before it.
         instance.push(QueueItem::Event(Event::Start));
         let id = self.instances.insert(instance);
         self.programs.share(index, id);
-        if restores {
-            self.programs.begin_restoring(index, id);
+        if let Some(state) = state {
+            self.programs.begin_restoring(index, id, state);
         }
         self.programs.had_any = true;
         self.agenda.pending.push(tenant, Pending::Start(id));

@@ -87,7 +87,7 @@ impl Reactor {
         self.programs.share(place, id);
         self.deliver(id, Event::Prepare);
         if let Some(state) = self.state_for(plugin, state) {
-            self.programs.begin_restoring(place, id);
+            self.programs.begin_restoring(place, id, state.clone());
             self.deliver(id, Event::Restore(state));
         }
         self.deliver(id, Event::Start);

@@ -159,7 +159,7 @@ impl Reactor {
     /// next one has restored it.
     pub(super) fn waits_for_handover(&self, place: usize) -> bool {
         self.leaving.iter().any(|it| it.plugin == place && it.successor.is_some())
-            || self.programs.restoring(place).is_some()
+            || self.programs.is_restoring(place)
     }
 
     /// Begins a prepared program, now or when the previous version has ended or saved its state.

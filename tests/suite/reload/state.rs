@@ -275,24 +275,23 @@ struct InRestore {
     on_restore: &'static str,
     /// The versions after it, one reload each.
     next: &'static [&'static str],
-    /// The initial count of the last of them.
-    count: u64,
-    /// Whether a line reports that the state is lost.
-    loses: bool,
+    /// Whether it ends before it has restored the state.
+    ends: bool,
 }
 
 const IN_RESTORE: &[InRestore] = &[
-    InRestore { on_restore: "slow", next: &["three"], count: 1, loses: false },
-    InRestore { on_restore: "slow", next: &["three", "four"], count: 1, loses: false },
-    InRestore { on_restore: "slow-trap", next: &["three"], count: 0, loses: true },
+    InRestore { on_restore: "slow", next: &["three"], ends: false },
+    InRestore { on_restore: "slow", next: &["three", "four"], ends: false },
+    InRestore { on_restore: "slow-trap", next: &["three"], ends: true },
+    InRestore { on_restore: "slow-trap", next: &["three", "four"], ends: true },
 ];
 
-/// It is told to stop like any version that has started, and the state that it got goes to the next one.
+/// It is told to stop like any version that has started, and the state that it got goes to the next one. So does one that it did not live to restore.
 #[test]
 fn a_reload_may_come_in_the_middle_of_restore() {
     for (number, row) in IN_RESTORE.iter().enumerate() {
         for (mode, handover) in MODES.iter().enumerate() {
-            let address = format!("tcp://{}:{}", own_loopback(), 7070 + 2 * number + mode);
+            let address = format!("tcp://{}:{}", own_loopback(), 7080 + 2 * number + mode);
             let config = |version: &str, on_restore: &str| {
                 serving(&address, counter(handover, version).option("on_restore", on_restore))
             };
@@ -304,9 +303,9 @@ fn a_reload_may_come_in_the_middle_of_restore() {
                 assert!(reload(&host, &config(version, "count").to_toml()), "{version}");
             }
             let last = row.next.last().expect("one");
-            drop(count(&address, &format!("{last} {}\n", row.count + 1)));
-            let starts = format!("{last} starts with {}", row.count);
-            if !row.loses {
+            drop(count(&address, &format!("{last} 2\n")));
+            let starts = format!("{last} starts with 1");
+            if !row.ends {
                 let restores = format!("{last} restores");
                 told(
                     &host,
@@ -316,8 +315,8 @@ fn a_reload_may_come_in_the_middle_of_restore() {
             }
             let outcome = host.stop();
             // The whole log: a line may be written after the count is seen.
-            let lost = outcome.stderr.contains("no state");
-            assert_eq!(lost, row.loses, "{}, {handover}: {}", row.on_restore, outcome.stderr);
+            let is_lost = outcome.stderr.contains("no state");
+            assert!(!is_lost, "{}, {handover}: {}", row.on_restore, outcome.stderr);
             assert!(outcome.stdout.contains(&starts), "{}", outcome.stdout);
             let begun = outcome.stdout.matches("three starts").count();
             assert!(begun <= 1, "{}", outcome.stdout);

@@ -2,10 +2,12 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::arena::InstanceId;
 use crate::clock::Moment;
+use crate::mail::message::Message;
 use crate::reactor::table::leaving::KeptState;
 
 /// By plugin: its shared instance, and how often that has failed.
@@ -14,12 +16,19 @@ pub(in crate::reactor) struct Programs {
     failures: Vec<Failures>,
     /// Plugins whose program is to be started again when they leave quarantine.
     quarantined: Vec<usize>,
-    /// By plugin: the instance that is restoring the state of the previous version.
-    restoring: Vec<Option<InstanceId>>,
+    /// By plugin: who is restoring the state of the previous version.
+    restoring: Vec<Option<Restoring>>,
     /// By plugin: the last state that was handed over, while a rollback is possible.
     kept: Vec<Option<KeptState>>,
     /// Whether one was ever started here.
     pub(in crate::reactor) had_any: bool,
+}
+
+/// An instance that is restoring the state of the previous version.
+struct Restoring {
+    instance: InstanceId,
+    /// Kept for a later version, in case the instance ends before it has restored it.
+    state: Arc<Message>,
 }
 
 impl Programs {
@@ -29,7 +38,7 @@ impl Programs {
             shared: vec![None; plugins],
             failures: vec![Failures::default(); plugins],
             quarantined: Vec::new(),
-            restoring: vec![None; plugins],
+            restoring: (0..plugins).map(|_| None).collect(),
             kept: (0..plugins).map(|_| None).collect(),
             had_any: false,
         }
@@ -40,27 +49,31 @@ impl Programs {
         let plugins = plugins.max(self.shared.len());
         self.shared.resize(plugins, None);
         self.failures.resize(plugins, Failures::default());
-        self.restoring.resize(plugins, None);
+        self.restoring.resize_with(plugins, || None);
         self.kept.resize_with(plugins, || None);
     }
 
-    /// The instance that is restoring the state of the previous version, if there is one.
-    pub(in crate::reactor) fn restoring(&self, plugin: usize) -> Option<InstanceId> {
-        self.restoring.get(plugin).copied().flatten()
+    /// Whether an instance is restoring the state of the previous version.
+    pub(in crate::reactor) fn is_restoring(&self, plugin: usize) -> bool {
+        self.restoring.get(plugin).is_some_and(Option::is_some)
     }
 
-    pub(in crate::reactor) fn begin_restoring(&mut self, plugin: usize, id: InstanceId) {
-        self.restoring[plugin] = Some(id);
+    pub(in crate::reactor) fn begin_restoring(
+        &mut self,
+        plugin: usize,
+        instance: InstanceId,
+        state: Arc<Message>,
+    ) {
+        self.restoring[plugin] = Some(Restoring { instance, state });
     }
 
-    /// An instance has restored its state, or never will; false if it had none to restore.
-    pub(in crate::reactor) fn end_restoring(&mut self, plugin: usize, id: InstanceId) -> bool {
-        let restoring = &mut self.restoring[plugin];
-        let was_restoring = *restoring == Some(id);
-        if was_restoring {
-            *restoring = None;
-        }
-        was_restoring
+    /// An instance has restored its state, or never will. Returns the state; none if it had none to restore.
+    pub(in crate::reactor) fn end_restoring(
+        &mut self,
+        plugin: usize,
+        id: InstanceId,
+    ) -> Option<Arc<Message>> {
+        self.restoring[plugin].take_if(|it| it.instance == id).map(|it| it.state)
     }
 
     /// Takes out the state that was handed over last.
