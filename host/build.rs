@@ -1,8 +1,12 @@
 //! Puts into the binary what `sandloop new` and `sandloop build` write and read: the contract, the SDKs, the templates.
 
 use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 
 /// What is taken, from the root of the repository.
 const TAKEN: &[&str] = &[
@@ -27,15 +31,19 @@ fn main() -> io::Result<()> {
         find(&root.join(taken), &mut files)?;
     }
     files.sort();
-    let mut table = String::from("&[\n");
+    let (mut table, mut all) = (String::from("&[\n"), Vec::new());
     for file in &files {
         let name = file.strip_prefix(&root).map_err(io::Error::other)?;
+        let length = fs::File::open(file)?.read_to_end(&mut all)?;
         // Writing to a String cannot fail.
-        let _ = writeln!(table, "    ({name:?}, include_bytes!({file:?})),");
+        let _ = writeln!(table, "    ({name:?}, {length}),");
     }
     table.push(']');
     let out = env::var_os("OUT_DIR").map(PathBuf::from).ok_or(io::ErrorKind::NotFound)?;
-    fs::write(out.join("bundle.rs"), table)
+    fs::write(out.join("bundle.rs"), table)?;
+    let mut compressed = DeflateEncoder::new(Vec::new(), Compression::best());
+    compressed.write_all(&all)?;
+    fs::write(out.join("bundle.deflate"), compressed.finish()?)
 }
 
 fn find(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
