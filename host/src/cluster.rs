@@ -11,6 +11,7 @@ mod lease;
 pub(crate) mod line;
 pub(crate) mod link;
 mod outgoing;
+mod pack;
 mod presence;
 pub(crate) mod processes;
 pub(crate) mod queues;

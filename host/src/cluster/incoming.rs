@@ -107,26 +107,29 @@ impl ChannelFeed {
         let _ = subscriber.unsubscribe().await;
     }
 
-    /// Passes a message to the subscribers on this host.
+    /// Passes the messages in one of NATS to the subscribers on this host.
     fn take(&mut self, message: &Message) {
         let header = message.headers.as_ref().and_then(|headers| headers.get(HEADER));
-        let sent = header.and_then(|header| sequence::read(header.as_str()));
-        if let Some((sender, place)) = sent {
-            if sender == self.receiver.host.as_str() {
-                return;
-            }
-            match self.heard.hear(sender, place) {
-                Arrival::Next => {}
-                Arrival::Again => return,
-                Arrival::After(missed) => {
-                    self.receiver.counters.missed.add(missed);
-                    self.tell("messages of another host have not come");
-                }
+        let sent = header.and_then(|it| sequence::read(it.as_str(), message.payload.len()));
+        let Some(channels) = self.receiver.channels.upgrade() else { return };
+        // A message of another program has no number.
+        let Some(sent) = sent else { return self.deliver(&channels, &message.payload) };
+        if sent.sender == self.receiver.host.as_str() {
+            return;
+        }
+        match self.heard.hear(sent.sender, sent.first, sent.count()) {
+            Arrival::Next => {}
+            Arrival::Again => return,
+            Arrival::After(missed) => {
+                self.receiver.counters.missed.add(missed);
+                self.tell("messages of another host have not come");
             }
         }
-        // A message of another program has no number.
-        let Some(channels) = self.receiver.channels.upgrade() else { return };
-        match channels.deliver(&self.name, &message.payload) {
+        sent.messages(&message.payload).for_each(|message| self.deliver(&channels, message));
+    }
+
+    fn deliver(&mut self, channels: &Channels, message: &[u8]) {
+        match channels.deliver(&self.name, message) {
             Ok(true) => self.receiver.counters.received.add(1),
             Ok(false) => {}
             Err(_) => {

@@ -11,7 +11,8 @@ use tokio::time::sleep;
 
 use crate::base::lock::Mutex;
 use crate::cluster::counters::{ClusterCount, LineCounters};
-use crate::cluster::outgoing::{Outgoing, OutgoingQueue};
+use crate::cluster::outgoing::{OutgoingQueue, Sealed};
+use crate::cluster::pack::{Push, PushSender};
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::mail::message::KEPT_BYTES;
 use crate::mail::relay::NoRelay;
@@ -151,6 +152,16 @@ impl Line {
         self.payload_max.load(Ordering::Relaxed)
     }
 
+    /// The longest message that its server takes, with room for the header.
+    fn message_max(&self) -> usize {
+        self.payload_max().saturating_sub(HEADER_BYTES_MAX)
+    }
+
+    /// Sends a push of a link to a channel.
+    pub(super) fn push(&self, link: usize, sender: &Arc<PushSender>, channel: &str, push: Push) {
+        self.outgoing.push(link, sender, channel, push, self.message_max());
+    }
+
     /// Reserves room in an outbox for a message of this length. One that no server takes, or for which there is no room, is counted.
     pub(super) fn room(
         &self,
@@ -159,7 +170,7 @@ impl Line {
         too_large: &ClusterCount,
         refused: &ClusterCount,
     ) -> Result<Reservation, NoRelay> {
-        let longest = self.payload_max().saturating_sub(HEADER_BYTES_MAX);
+        let longest = self.message_max();
         if longest < length {
             too_large.add(1);
             return Err(NoRelay::TooLarge(longest));
@@ -279,9 +290,9 @@ async fn send(line: Weak<Line>) {
     let outgoing = begun.outgoing.clone();
     drop(begun);
     while let Some(message) = outgoing.next().await {
-        let Outgoing { subject, headers, payload, counters } = message;
+        let Sealed { subject, headers, payload, count, counters } = message;
         match client.publish_with_headers(subject, headers, payload).await {
-            Ok(()) => counters.published.add(1),
+            Ok(()) => counters.published.add(count),
             Err(error) => line.upgrade().iter().for_each(|line| line.refused(&error.to_string())),
         }
     }

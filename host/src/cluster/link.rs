@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use async_nats::HeaderMap;
 use bytes::Bytes;
 
 use crate::base::lock::Mutex;
@@ -11,9 +10,8 @@ use crate::cluster::hosts::HostId;
 use crate::cluster::incoming::{self, Receiver};
 use crate::cluster::interest::Interest;
 use crate::cluster::line::Line;
-use crate::cluster::outgoing::Outgoing;
-use crate::cluster::sequence::{HEADER, Numbering, SequencePlace};
-use crate::cluster::subject::{SubjectKind, Subjects};
+use crate::cluster::pack::{Push, PushSender};
+use crate::cluster::subject::Subjects;
 use crate::config::model::TenantConfig;
 use crate::mail::channels::Channels;
 use crate::mail::message::Message;
@@ -29,11 +27,9 @@ pub struct Link {
     pub counters: Arc<LinkCounters>,
     /// Its connection.
     pub line: Arc<Line>,
-    host: HostId,
-    subjects: Subjects,
+    sender: Arc<PushSender>,
     outbox: ByteBudget,
     memory: ByteBudget,
-    numbering: Mutex<Numbering>,
     interest: Arc<Interest>,
     /// Set when the task that follows the interest has begun; it needs the channels.
     receiver: OnceLock<()>,
@@ -88,15 +84,20 @@ impl Link {
         accounts: LinkAccounts,
         line: Arc<Line>,
     ) -> Arc<Link> {
-        Arc::new(Link {
-            number: site.number,
-            counters: Arc::default(),
-            line,
+        let counters: Arc<LinkCounters> = Arc::default();
+        let sender = PushSender {
             host: site.host,
             subjects: Subjects::new(&site.prefix, &tenant.name),
+            counters: counters.clone(),
+            numbering: Mutex::default(),
+        };
+        Arc::new(Link {
+            number: site.number,
+            counters,
+            line,
+            sender: Arc::new(sender),
             outbox: accounts.outbox,
             memory: accounts.memory,
-            numbering: Mutex::default(),
             interest: Arc::default(),
             receiver: OnceLock::new(),
             runtime: site.runtime,
@@ -112,8 +113,8 @@ impl ChannelRelay for Link {
                 channels,
                 counters: self.counters.clone(),
                 memory: self.memory.clone(),
-                host: self.host.clone(),
-                subjects: self.subjects.clone(),
+                host: self.sender.host.clone(),
+                subjects: self.sender.subjects.clone(),
                 tenant: self.tenant.clone(),
             };
             let (interest, line) = (self.interest.clone(), self.line.clone());
@@ -127,15 +128,7 @@ impl ChannelRelay for Link {
     }
 
     fn push(&self, name: &str, message: Arc<Message>, room: Reservation) {
-        let subject = self.subjects.of(SubjectKind::Channel, name);
-        let mut numbering = self.numbering.lock();
-        let SequencePlace { run, number } = numbering.next(name);
-        drop(numbering);
-        let mut headers = HeaderMap::new();
-        headers.insert(HEADER, format!("{} {run} {number}", self.host));
-        let payload = CountedPayload::bytes(message, Some(room));
-        let counters = self.counters.clone();
-        self.line.outgoing.add(self.number, Outgoing { subject, headers, payload, counters });
+        self.line.push(self.number, &self.sender, name, Push { message, room });
     }
 
     fn subscribed(&self, name: &str) {

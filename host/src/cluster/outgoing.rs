@@ -7,16 +7,28 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::cluster::counters::LinkCounters;
+use crate::cluster::pack::{Pack, Push, PushSender};
 use crate::quota::fair_queue::{FairQueue, Taken};
 
 /// A message for NATS. It holds the reservations of its tenant until it is written.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(super) struct Sealed {
     pub(super) subject: String,
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
+    /// The number of messages of its tenant that it contains.
+    pub(super) count: u64,
     /// The counters of its tenant.
     pub(super) counters: Arc<LinkCounters>,
+}
+
+/// What waits.
+#[derive(Debug)]
+enum Outgoing {
+    /// Pushes to a channel, to which others may be added.
+    Pushes(Pack),
+    /// A word from host to host.
+    Word(Sealed),
 }
 
 /// The messages of all links of a connection. Their number is bounded by the reservation of each.
@@ -33,19 +45,41 @@ impl OutgoingQueue {
     }
 
     /// Adds a message of a link; it is dropped after the end of the host.
-    pub(super) fn add(&self, link: usize, message: Outgoing) {
-        if self.waiting.add(link, (link, message)).is_ok() {
+    pub(super) fn add(&self, link: usize, message: Sealed) {
+        if self.waiting.add(link, (link, Outgoing::Word(message))).is_ok() {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Adds a push of a link to a channel, to the last pack of the link if that still waits. A pack has `longest` bytes at most.
+    pub(super) fn push(
+        &self,
+        link: usize,
+        sender: &Arc<PushSender>,
+        channel: &str,
+        push: Push,
+        longest: usize,
+    ) {
+        let join = |last: &mut (usize, Outgoing), push| match &mut last.1 {
+            Outgoing::Pushes(pack) => pack.add(channel, push, longest),
+            Outgoing::Word(_) => Err(push),
+        };
+        let begin = |push| (link, Outgoing::Pushes(Pack::new(sender.clone(), channel, push)));
+        if self.waiting.join_or_add(link, push, join, begin).is_ok() {
             self.bell.notify_one();
         }
     }
 
     /// Waits for the next message, of the link whose turn it is; none when the queue is closed and empty.
-    pub(super) async fn next(&self) -> Option<Outgoing> {
+    pub(super) async fn next(&self) -> Option<Sealed> {
         loop {
             match self.waiting.try_take() {
                 Taken::Item((link, message)) => {
                     self.waiting.done(link);
-                    return Some(message);
+                    return Some(match message {
+                        Outgoing::Pushes(pack) => pack.seal(),
+                        Outgoing::Word(word) => word,
+                    });
                 }
                 Taken::Closed => return None,
                 Taken::Nothing => self.bell.notified().await,

@@ -27,7 +27,7 @@ use crate::cluster::counters::ProcessCounters;
 use crate::cluster::hosts::HostId;
 use crate::cluster::line::Line;
 use crate::cluster::link::{LinkAccounts, LinkSite};
-use crate::cluster::outgoing::Outgoing;
+use crate::cluster::outgoing::Sealed;
 use crate::cluster::processes::children::{Child, Children};
 use crate::cluster::processes::offers::{Choice, Offers, mix};
 use crate::cluster::processes::residents::Residents;
@@ -247,7 +247,7 @@ impl ProcessLink {
         let room = self.room(length).map_err(NotSent::NotRelayed)?;
         // Held until it is in the queue: numbers are sent in their order.
         let mut numbering = self.numbering.lock();
-        let at = numbering.next(&pid.number.to_string());
+        let at = numbering.take(&pid.number.to_string(), 1);
         let word = ProcessWord::Notify { number: pid.number, run: at.run, place: at.number };
         let bytes = word::write(self.own, word, &message);
         self.push(self.subject_of(pid.host), bytes, room);
@@ -319,8 +319,8 @@ impl ProcessLink {
     fn push(&self, subject: String, data: Vec<u8>, room: Reservation) {
         let payload = Bytes::from_owner(CountedBytes { data, _room: room });
         let counters = self.counters.traffic.clone();
-        let outgoing = Outgoing { subject, headers: HeaderMap::new(), payload, counters };
-        self.line.outgoing.add(self.number, outgoing);
+        let word = Sealed { subject, headers: HeaderMap::new(), payload, count: 1, counters };
+        self.line.outgoing.add(self.number, word);
     }
 
     /// Says something to another host, if there is room.

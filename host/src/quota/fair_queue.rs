@@ -78,6 +78,31 @@ impl<T> FairQueue<T> {
         Ok(())
     }
 
+    /// Lets the last waiting item of a tenant take something up, or adds an item that begins with it.
+    ///
+    /// # Errors
+    /// As [`FairQueue::add`].
+    pub(crate) fn join_or_add<A>(
+        &self,
+        tenant: usize,
+        added: A,
+        join: impl FnOnce(&mut T, A) -> Result<(), A>,
+        begin: impl FnOnce(A) -> T,
+    ) -> Result<(), T> {
+        let mut waiting = self.lock();
+        let added = match waiting.last_of(tenant) {
+            Some(last) => match join(last, added) {
+                Ok(()) => return Ok(()),
+                Err(added) => added,
+            },
+            None => added,
+        };
+        waiting.add(tenant, begin(added))?;
+        drop(waiting);
+        self.changed.notify_one();
+        Ok(())
+    }
+
     /// The next item; waits for it for at most `patience`, or without a limit if none is given.
     pub(crate) fn take(&self, patience: Option<Duration>) -> Taken<T> {
         let nothing = |waiting: &mut Waiting<T>| waiting.place().is_none() && !waiting.is_closed;
@@ -167,6 +192,12 @@ impl<T> Waiting<T> {
         Ok(())
     }
 
+    /// The item that a tenant has added last, if it still waits.
+    fn last_of(&mut self, tenant: usize) -> Option<&mut T> {
+        let (_, items) = self.tenants.iter_mut().find(|(known, _)| *known == tenant)?;
+        items.back_mut()
+    }
+
     /// The position of the tenant whose item is next.
     fn place(&self) -> Option<usize> {
         let may = |(tenant, _): &(usize, VecDeque<T>)| {
@@ -236,6 +267,26 @@ mod tests {
         let queue = FairQueue::new(1, 2);
         assert_eq!([1, 2, 3].map(|item| queue.add(1, item)), [Ok(()), Ok(()), Err(3)]);
         assert_eq!(queue.add(2, 4), Ok(()));
+    }
+
+    #[test]
+    fn only_the_last_item_of_the_same_tenant_that_waits_is_added_to() {
+        let queue = FairQueue::new(9, usize::MAX);
+        let join = |last: &mut String, added: &'static str| {
+            let is_alike = last.starts_with(&added[..1]);
+            is_alike.then(|| last.push_str(added)).ok_or(added)
+        };
+        let add = |tenant, item| queue.join_or_add(tenant, item, join, str::to_owned).unwrap();
+        for (tenant, item) in [(1, "a1"), (1, "a2"), (2, "a3"), (1, "b1"), (1, "a4"), (2, "a5")] {
+            add(tenant, item);
+        }
+        let taken: Vec<_> = (0..4).map(|_| now(&queue)).collect();
+        assert_eq!(taken, ["a1a2", "a3a5", "b1", "a4"].map(|it| Taken::Item(it.to_owned())));
+        add(1, "a6");
+        assert_eq!(now(&queue), Taken::Item("a6".to_owned()), "what is taken takes no more");
+        queue.close();
+        let closed = queue.join_or_add(1, "c", |_, it| Err(it), str::to_owned);
+        assert_eq!(closed, Err("c".to_owned()));
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl ProcessLink {
 
     fn notify_here(&self, from: u64, number: u64, at: SequencePlace, message: &[u8]) {
         let sender = format!("{from:x} {number:x}");
-        match self.heard.lock().hear(&sender, at) {
+        match self.heard.lock().hear(&sender, at, 1) {
             Arrival::Next => {}
             Arrival::Again => return,
             Arrival::After(missed) => self.counters.traffic.missed.add(missed),
