@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
-use wasmtime::{Config, Engine, OptLevel, WasmBacktraceDetails};
+use wasmtime::{Config, Engine, OptLevel, RegallocAlgorithm, WasmBacktraceDetails};
 
 use crate::config::limits::GUEST_STACK_BYTES;
 use crate::config::model::{Backtraces, HostConfig};
@@ -60,6 +60,7 @@ impl CodeSettings {
             .max_wasm_stack(GUEST_STACK_BYTES);
         if self.is_quick {
             config.cranelift_opt_level(OptLevel::None);
+            config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
         }
         if let Some(reservation) = self.checked_reservation {
             config.memory_reservation(reservation);
