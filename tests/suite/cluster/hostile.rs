@@ -1,8 +1,10 @@
 //! Tenants that try to harm others: nothing leaves their own subjects and their own account.
 
+use std::time::Instant;
+
 use sandloop_tests::config::text;
 use sandloop_tests::nats::Nats;
-use sandloop_tests::{Admin, Config, Host, Listen, Peer, Plugin, component};
+use sandloop_tests::{Admin, Config, Host, Listen, PATIENCE, Peer, Plugin, component};
 
 use super::{LIMIT, ask, drain, hosts, meet, sharing, word};
 
@@ -82,6 +84,59 @@ fn names_with_dots_wildcards_and_spaces_are_names() {
     // One more byte is no name, on a cluster as without one.
     let mut peer = hosts[0].connect("channels");
     assert_ne!(ask(&mut peer, &format!("subscribe {long}x")), "ok");
+    hosts.into_iter().for_each(|host| drop(host.stop()));
+}
+
+/// What another program publishes on the subject of a channel, with a host's header or with none.
+#[test]
+fn a_forged_header_splits_a_message_as_it_says_or_not_at_all() {
+    let nats = Nats::start();
+    let hosts = hosts(&nats, 1, || Plugin::new("channels"));
+    let mut peer = hosts[0].connect("channels");
+    assert_eq!(ask(&mut peer, "subscribe room"), "ok");
+    let mut forger = observer(&nats);
+    let mut publish = |header: &str, payload: &str| {
+        let head = format!("NATS/1.0\r\nSandloop-Push: {header}\r\n\r\n");
+        let (bytes, all) = (head.len(), head.len() + payload.len());
+        forger.send(format!("HPUB sandloop.channels.ch.room {bytes} {all}\r\n{head}{payload}\r\n"));
+    };
+    let begun = Instant::now();
+    while peer.is_idle() {
+        assert!(begun.elapsed() < PATIENCE, "the subscription never reaches the server");
+        publish("none", "ready");
+    }
+    for (number, (header, payload, heard)) in [
+        ("web.1 0 0 3 3", "onetwo", &["one", "two"][..]),
+        ("web.1 0 0 3 3", "onetwo", &[]),
+        ("web.1 0 1", "two", &[]),
+        ("web.1 0 2", "three", &["three"]),
+        ("web.2 0 0 0 6 0", "onetwo", &["", "onetwo", ""]),
+        ("web.3 0 0 3 4", "onetwo", &["onetwo"]),
+        ("web.3 0 0 3", "onetwo", &["onetwo"]),
+        ("web.3 0 0 3 x", "onetwo", &["onetwo"]),
+        ("web.3 0 0 -3 9", "onetwo", &["onetwo"]),
+        ("web.3 0 0 18446744073709551615 7", "onetwo", &["onetwo"]),
+        ("web.4 18446744073709551615 18446744073709551615 3 3", "onetwo", &["one", "two"]),
+        ("web.4 18446744073709551615 18446744073709551615 3 3", "onetwo", &["one", "two"]),
+        ("web.4 0 0", "onetwo", &[]),
+        (&format!("web.5 0 0{}", " 0".repeat(10_000)), "", &[""]),
+        ("", "onetwo", &["onetwo"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let end = format!("end.{number}");
+        publish(header, payload);
+        publish("none", &end);
+        let mut lines = Vec::new();
+        while lines.last() != Some(&format!("got {end}")) {
+            lines.push(peer.line());
+            lines.retain(|line| line != "got ready");
+        }
+        lines.pop();
+        let heard: Vec<String> = heard.iter().map(|word| format!("got {word}")).collect();
+        assert_eq!(lines, heard, "{} of {payload:?}", &header[..header.len().min(60)]);
+    }
     hosts.into_iter().for_each(|host| drop(host.stop()));
 }
 
