@@ -78,10 +78,8 @@ async function bundle(entry, options) {
 /** What Node.js has and a component has too, but not while it is built. */
 const LATER = ['setTimeout', 'setInterval', 'setImmediate'];
 
-/** Loads the module in Node.js: whether it is a plugin, and whether it is a program. */
-async function tryOut(entry, folder) {
-  const path = join(folder, 'trial.mjs');
-  const { code } = await bundle(entry, { plugins: [sandloop, noHost], sourcemap: 'inline', platform: 'node', outfile: path });
+/** Loads the module in Node.js, bundled as `code`: whether it is a plugin, and whether it is a program. */
+async function tryOut(entry, path, code) {
   await writeFile(path, code);
   process.setSourceMapsEnabled(true);
   const own = LATER.map((name) => [name, globalThis[name]]);
@@ -137,10 +135,15 @@ async function main() {
   if (!entry || !existsSync(entry)) throw new Mistake(`there is no ${entry ?? ENTRIES.join(', ')} in ${process.cwd()}: name the module of the plugin: sandloop-build src/app.js`);
   const folder = await mkdtemp(join(realpathSync(tmpdir()), 'sandloop-'));
   try {
-    const { program } = await tryOut(resolve(entry), folder);
+    const path = resolve(entry);
+    const trial = join(folder, 'trial.mjs');
     const lowered = { 'async-await': false, 'async-generator': false, 'for-await': false };
-    const options = { plugins: [sandloop], sourcemap: 'external', supported: lowered, external: ['sandloop:*', 'wasi:*'] };
-    const { code, map } = await bundle(resolve(entry), options);
+    // Both are over before the trial, which takes the timers from everybody in this process.
+    const [tried, { code, map }] = await Promise.all([
+      bundle(path, { plugins: [sandloop, noHost], sourcemap: 'inline', platform: 'node', outfile: trial }),
+      bundle(path, { plugins: [sandloop], sourcemap: 'external', supported: lowered, external: ['sandloop:*', 'wasi:*'] }),
+    ]);
+    const { program } = await tryOut(path, trial, tried.code);
     const places = placesOf(JSON.parse(map), here);
     const jsSource = `${code}\nglobalThis.__sandloopPlaces = ${JSON.stringify(places)};\n`;
     if (process.env.SANDLOOP_BUNDLE) await writeFile(process.env.SANDLOOP_BUNDLE, jsSource);
