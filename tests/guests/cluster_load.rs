@@ -1,7 +1,7 @@
 //! One end of a load over channels: pushes numbered messages within a window, or counts and acknowledges them.
 //!
-//! Commands, one a line: `receive EVERY` acknowledges each EVERY-th message and answers `ok`; `push WINDOW EVERY BYTES`
-//! prepares the other end, and `probe` begins it as soon as the receiver is subscribed, which `there` reports. `tell` answers
+//! Commands, one a line: `receive EVERY [RUN]` acknowledges each EVERY-th message and answers `ok`; `push WINDOW EVERY BYTES [RUN]`
+//! prepares the other end of that run, and `probe` begins it as soon as the receiver is subscribed, which `there` reports. `tell` answers
 //! with the number of acknowledged messages, and with p50, p99 and the longest time of those acknowledged since the last
 //! `tell`, in nanoseconds.
 
@@ -67,9 +67,9 @@ impl ClusterLoad {
         ClusterLoad { socket, pushes: None, subscription: None }
     }
 
-    fn receive(&mut self, every: u64) {
-        let (acknowledgements, mut received) = (Channel::new("acks"), 0);
-        self.subscription = Some(Channel::new("load").subscribe(move |message| {
+    fn receive(&mut self, every: u64, run: &str) {
+        let (acknowledgements, mut received) = (Channel::new(&format!("acks{run}")), 0);
+        self.subscription = Some(Channel::new(&format!("load{run}")).subscribe(move |message| {
             if message == b"?" {
                 return acknowledgements.push("!");
             }
@@ -81,9 +81,9 @@ impl ClusterLoad {
         self.socket.send_data("ok\n");
     }
 
-    fn prepare(&mut self, window: u64, every: u64, bytes: usize) {
+    fn prepare(&mut self, window: u64, every: u64, bytes: usize, run: &str) {
         let pushes = Rc::new(RefCell::new(Pushes {
-            channel: Channel::new("load"),
+            channel: Channel::new(&format!("load{run}")),
             window,
             every,
             message: vec![b'x'; bytes],
@@ -95,7 +95,7 @@ impl ClusterLoad {
         }));
         self.pushes = Some(pushes.clone());
         let socket = self.socket.clone();
-        self.subscription = Some(Channel::new("acks").subscribe(move |message| {
+        self.subscription = Some(Channel::new(&format!("acks{run}")).subscribe(move |message| {
             let mut pushes = pushes.borrow_mut();
             match message {
                 b"+" => pushes.acknowledge(),
@@ -115,10 +115,11 @@ impl LineText2 for ClusterLoad {
         let line = String::from_utf8_lossy(line).into_owned();
         let words: Vec<&str> = line.split(' ').collect();
         let number = |place: usize| words.get(place).and_then(|word| word.parse().ok());
+        let run = |place: usize| words.get(place).copied().unwrap_or_default();
         match (words[0], number(1), number(2), number(3)) {
-            ("receive", Some(every), None, None) => self.receive(every),
+            ("receive", Some(every), None, None) => self.receive(every, run(2)),
             ("push", Some(window), Some(every), Some(bytes)) => {
-                self.prepare(window, every, bytes as usize);
+                self.prepare(window, every, bytes as usize, run(4));
             }
             ("probe", ..) => {
                 if let Some(pushes) = self.pushes.as_ref().filter(|it| !it.borrow().has_begun) {
