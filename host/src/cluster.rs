@@ -15,6 +15,7 @@ mod pack;
 mod presence;
 pub(crate) mod processes;
 pub(crate) mod queues;
+mod sealed;
 mod sequence;
 pub(crate) mod singleton;
 pub(crate) mod subject;

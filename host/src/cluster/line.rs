@@ -11,8 +11,9 @@ use tokio::time::sleep;
 
 use crate::base::lock::Mutex;
 use crate::cluster::counters::{ClusterCount, LineCounters};
-use crate::cluster::outgoing::{OutgoingQueue, Sealed};
+use crate::cluster::outgoing::OutgoingQueue;
 use crate::cluster::pack::{Push, PushSender};
+use crate::cluster::sealed::Sealed;
 use crate::config::cluster::{ClusterConfig, NatsLogin};
 use crate::mail::message::KEPT_BYTES;
 use crate::mail::relay::NoRelay;

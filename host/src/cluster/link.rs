@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use bytes::Bytes;
-
 use crate::base::lock::Mutex;
 use crate::cluster::counters::LinkCounters;
 use crate::cluster::hosts::HostId;
@@ -55,25 +53,6 @@ pub(crate) struct LinkAccounts {
     pub outbox: ByteBudget,
     /// Host memory of the tenant.
     pub memory: ByteBudget,
-}
-
-/// The bytes of a message in the client, with their reservation, which is released with the last reference.
-pub(super) struct CountedPayload {
-    message: Arc<Message>,
-    _room: Option<Reservation>,
-}
-
-impl CountedPayload {
-    /// A message, and the room that it takes besides.
-    pub(super) fn bytes(message: Arc<Message>, room: Option<Reservation>) -> Bytes {
-        Bytes::from_owner(CountedPayload { message, _room: room })
-    }
-}
-
-impl AsRef<[u8]> for CountedPayload {
-    fn as_ref(&self) -> &[u8] {
-        self.message.data()
-    }
 }
 
 impl Link {

@@ -2,25 +2,11 @@
 
 use std::sync::Arc;
 
-use async_nats::HeaderMap;
-use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::cluster::counters::LinkCounters;
 use crate::cluster::pack::{Pack, Push, PushSender};
+use crate::cluster::sealed::Sealed;
 use crate::quota::fair_queue::{FairQueue, Taken};
-
-/// A message for NATS. It holds the reservations of its tenant until it is written.
-#[derive(Debug)]
-pub(super) struct Sealed {
-    pub(super) subject: String,
-    pub(super) headers: HeaderMap,
-    pub(super) payload: Bytes,
-    /// The number of messages of its tenant that it contains.
-    pub(super) count: u64,
-    /// The counters of its tenant.
-    pub(super) counters: Arc<LinkCounters>,
-}
 
 /// What waits.
 #[derive(Debug)]

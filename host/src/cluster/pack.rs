@@ -10,20 +10,17 @@ use bytes::Bytes;
 use crate::base::lock::Mutex;
 use crate::cluster::counters::LinkCounters;
 use crate::cluster::hosts::HostId;
-use crate::cluster::link::CountedPayload;
-use crate::cluster::outgoing::Sealed;
-use crate::cluster::sequence::{HEADER, Numbering, SequencePlace};
+use crate::cluster::sealed::{CountedPayload, Sealed};
+use crate::cluster::sequence::{HEADER, Numbering, PUSHES_MAX, SequencePlace};
 use crate::cluster::subject::{SubjectKind, Subjects};
 use crate::mail::message::Message;
 use crate::quota::budget::Reservation;
 
 /// The most bytes of pushes that are sent together, with their lengths: beyond this the work of a message of NATS does not matter,
 /// and tenants take turns by messages of NATS.
-const PACK_BYTES: usize = 16 << 10;
+const PACK_BYTES: usize = PUSHES_MAX * LENGTH_BYTES;
 /// The bytes of a length in the header: a space and up to five digits, since a pack is not longer than [`PACK_BYTES`].
 const LENGTH_BYTES: usize = 6;
-/// The most pushes in a pack.
-pub(super) const PUSHES_MAX: usize = PACK_BYTES / LENGTH_BYTES;
 
 /// The sender of a tenant's pushes to other hosts.
 #[derive(Debug)]

@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 
-use crate::cluster::pack::PUSHES_MAX;
 use crate::quota::budget::{ByteBudget, Reservation};
 use crate::quota::host_memory::SENDER_BYTES;
 
 /// The header of a message: its sender, its run, its number, and the lengths of all messages if there are several.
 pub(super) const HEADER: &str = "Sandloop-Push";
+/// The most messages that one of NATS contains.
+pub(super) const PUSHES_MAX: usize = 2730;
 /// The most names that a sender numbers, and the most senders that a receiver remembers.
 const REMEMBERED_MAX: usize = 4096;
 

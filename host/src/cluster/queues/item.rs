@@ -12,12 +12,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
 
 use crate::clock::monotonic;
-use crate::cluster::link::CountedPayload;
 use crate::cluster::queues::claims::{Claiming, ItemClaim};
 use crate::cluster::queues::demand::Expected;
 use crate::cluster::queues::desk::Desk;
 use crate::cluster::queues::jetstream::JetFault;
 use crate::cluster::queues::streams::nanoseconds;
+use crate::cluster::sealed::CountedPayload;
 use crate::mail::handout::{Handout, TakeBack};
 use crate::mail::message::Message;
 

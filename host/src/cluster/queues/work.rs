@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::base::lock::{Mutex, MutexGuard};
-use crate::cluster::link::CountedPayload;
+use crate::cluster::sealed::CountedPayload;
 use crate::mail::message::Message;
 use crate::quota::budget::Reservation;
 
