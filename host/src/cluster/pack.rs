@@ -10,8 +10,8 @@ use bytes::Bytes;
 use crate::base::lock::Mutex;
 use crate::cluster::counters::LinkCounters;
 use crate::cluster::hosts::HostId;
-use crate::cluster::sealed::{CountedPayload, Sealed};
-use crate::cluster::sequence::{HEADER, Numbering, PUSHES_MAX, SequencePlace};
+use crate::cluster::sealed::{CountedBytes, CountedPayload, Sealed};
+use crate::cluster::sequence::{HEADER, LENGTH_BYTES, Numbering, PUSHES_MAX, SequencePlace};
 use crate::cluster::subject::{SubjectKind, Subjects};
 use crate::mail::message::Message;
 use crate::quota::budget::Reservation;
@@ -19,8 +19,6 @@ use crate::quota::budget::Reservation;
 /// The most bytes of pushes that are sent together, with their lengths: beyond this the work of a message of NATS does not matter,
 /// and tenants take turns by messages of NATS.
 const PACK_BYTES: usize = PUSHES_MAX * LENGTH_BYTES;
-/// The bytes of a length in the header: a space and up to five digits, since a pack is not longer than [`PACK_BYTES`].
-const LENGTH_BYTES: usize = 6;
 
 /// The sender of a tenant's pushes to other hosts.
 #[derive(Debug)]
@@ -46,18 +44,6 @@ pub(super) struct Pack {
     pushes: Vec<Push>,
     /// The bytes of the messages and of their lengths.
     bytes: usize,
-}
-
-/// The bytes of several pushes, which keep their room until these are written.
-struct PackedPayload {
-    bytes: Vec<u8>,
-    _rooms: Vec<Reservation>,
-}
-
-impl AsRef<[u8]> for PackedPayload {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
 }
 
 impl Push {
@@ -89,32 +75,31 @@ impl Pack {
 
     /// Makes one message of NATS of it, with the next numbers of its channel.
     pub(super) fn seal(self) -> Sealed {
-        let Pack { sender, channel, mut pushes, .. } = self;
-        let count = pushes.len();
+        let Pack { sender, channel, pushes, .. } = self;
+        let count = u64::try_from(pushes.len()).unwrap_or(u64::MAX);
         let SequencePlace { run, number } = sender.numbering.lock().take(&channel, count);
         let mut header = format!("{} {run} {number}", sender.host);
-        let payload = match (pushes.pop(), count) {
-            (Some(only), 1) => CountedPayload::bytes(only.message, Some(only.room)),
-            (last, _) => packed(pushes.into_iter().chain(last), &mut header),
+        let payload = match <[Push; 1]>::try_from(pushes) {
+            Ok([only]) => CountedPayload::bytes(only.message, Some(only.room)),
+            Err(pushes) => packed(pushes, &mut header),
         };
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, header);
         let subject = sender.subjects.of(SubjectKind::Channel, &channel);
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
         Sealed { subject, headers, payload, count, counters: sender.counters.clone() }
     }
 }
 
 /// The bytes of all pushes; appends their lengths to the header.
-fn packed(pushes: impl Iterator<Item = Push>, header: &mut String) -> Bytes {
-    let mut all = PackedPayload { bytes: Vec::new(), _rooms: Vec::new() };
+fn packed(pushes: Vec<Push>, header: &mut String) -> Bytes {
+    let (mut bytes, mut rooms) = (Vec::new(), Vec::new());
     for Push { message, room } in pushes {
         // Writing to a String cannot fail.
         let _ = write!(header, " {}", message.data().len());
-        all.bytes.extend_from_slice(message.data());
-        all._rooms.push(room);
+        bytes.extend_from_slice(message.data());
+        rooms.push(room);
     }
-    Bytes::from_owner(all)
+    CountedBytes::bytes(bytes, rooms)
 }
 
 #[cfg(test)]

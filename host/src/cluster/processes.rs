@@ -16,7 +16,6 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::unconstrained;
@@ -31,7 +30,7 @@ use crate::cluster::processes::children::{Child, Children};
 use crate::cluster::processes::offers::{Choice, Offers, mix};
 use crate::cluster::processes::residents::Residents;
 use crate::cluster::processes::word::{NUMBERS_MAX, ProcessWord};
-use crate::cluster::sealed::Sealed;
+use crate::cluster::sealed::{CountedBytes, Sealed};
 use crate::cluster::sequence::{Numbering, SenderNumbers};
 use crate::cluster::subject::{SubjectKind, Subjects};
 use crate::config::model::TenantConfig;
@@ -116,18 +115,6 @@ pub(crate) enum NotSent {
     Full,
     /// It does not go to its host.
     NotRelayed(NoRelay),
-}
-
-/// The bytes of a message in the client, with their reservation.
-struct CountedBytes {
-    data: Vec<u8>,
-    _room: Reservation,
-}
-
-impl AsRef<[u8]> for CountedBytes {
-    fn as_ref(&self) -> &[u8] {
-        &self.data
-    }
 }
 
 impl ProcessLink {
@@ -317,7 +304,7 @@ impl ProcessLink {
     }
 
     fn push(&self, subject: String, data: Vec<u8>, room: Reservation) {
-        let payload = Bytes::from_owner(CountedBytes { data, _room: room });
+        let payload = CountedBytes::bytes(data, room);
         let counters = self.counters.traffic.clone();
         let word = Sealed { subject, headers: HeaderMap::new(), payload, count: 1, counters };
         self.line.outgoing.add(self.number, word);

@@ -39,3 +39,22 @@ impl AsRef<[u8]> for CountedPayload {
         self.message.data()
     }
 }
+
+/// Bytes that were written for NATS, with the room that they take, which is released likewise.
+pub(super) struct CountedBytes<R> {
+    data: Vec<u8>,
+    _room: R,
+}
+
+impl<R: Send + 'static> CountedBytes<R> {
+    /// These bytes, and their room: one reservation or several.
+    pub(super) fn bytes(data: Vec<u8>, room: R) -> Bytes {
+        Bytes::from_owner(CountedBytes { data, _room: room })
+    }
+}
+
+impl<R> AsRef<[u8]> for CountedBytes<R> {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}

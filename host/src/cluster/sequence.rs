@@ -1,7 +1,7 @@
 //! Sequence numbers by which a host detects missed messages: NATS delivers at most once, and does not report a loss.
 //!
-//! A sender numbers its messages to each channel, from 0. Several that are sent at once have consecutive numbers. The number of names is bounded: beyond it, the sender restarts all
-//! numbers, as another run.
+//! A sender numbers its messages to each channel, from 0. Several that are sent at once have consecutive numbers. The number of
+//! names is bounded: beyond it, the sender restarts all numbers, as another run.
 
 use std::collections::HashMap;
 
@@ -10,8 +10,10 @@ use crate::quota::host_memory::SENDER_BYTES;
 
 /// The header of a message: its sender, its run, its number, and the lengths of all messages if there are several.
 pub(super) const HEADER: &str = "Sandloop-Push";
-/// The most messages that one of NATS contains.
-pub(super) const PUSHES_MAX: usize = 2730;
+/// The bytes of a length in the header: a space and up to five digits.
+pub(super) const LENGTH_BYTES: usize = 6;
+/// The most messages that one of NATS contains: as many empty ones as have their lengths in 16 KiB.
+pub(super) const PUSHES_MAX: usize = (16 << 10) / LENGTH_BYTES;
 /// The most names that a sender numbers, and the most senders that a receiver remembers.
 const REMEMBERED_MAX: usize = 4096;
 
@@ -33,8 +35,7 @@ pub(super) struct Numbering {
 
 impl Numbering {
     /// The number of the first one of the next `count` messages for a name.
-    pub(super) fn take(&mut self, name: &str, count: usize) -> SequencePlace {
-        let count = u64::try_from(count).unwrap_or(u64::MAX);
+    pub(super) fn take(&mut self, name: &str, count: u64) -> SequencePlace {
         if let Some(next) = self.next.get_mut(name) {
             let number = *next;
             *next = number.saturating_add(count);

@@ -90,13 +90,11 @@ impl<T> FairQueue<T> {
         begin: impl FnOnce(A) -> T,
     ) -> Result<(), T> {
         let mut waiting = self.lock();
-        let added = match waiting.last_of(tenant) {
-            Some(last) => match join(last, added) {
-                Ok(()) => return Ok(()),
-                Err(added) => added,
-            },
-            None => added,
+        let joined = match waiting.last_of(tenant) {
+            Some(last) => join(last, added),
+            None => Err(added),
         };
+        let Err(added) = joined else { return Ok(()) };
         waiting.add(tenant, begin(added))?;
         drop(waiting);
         self.changed.notify_one();
