@@ -212,14 +212,22 @@ impl Host {
     ) {
         let tells = |line: &LogLine| line.message().starts_with("in use") && tells(line);
         let begun = Instant::now();
+        let mut seen = self.stderr.count();
         loop {
-            let told = self.log().iter().filter(|line| tells(line)).count();
             self.signal(Signal::USR1);
-            let lines = self.wait_lines("in use", told + 1, tells);
-            if lines.last().is_some_and(&is_wanted) {
+            // Only what is new: a host that is asked for minutes has said a lot.
+            let answer = self.stderr.wait_for(|lines| {
+                let line = lines.get(seen..)?.iter().rfind(|line| tells(line))?;
+                Some((line.clone(), lines.len()))
+            });
+            let Some((line, count)) = answer else {
+                panic!("{what}: it does not tell what is in use:\n{}", self.stderr.text())
+            };
+            if is_wanted(&line) {
                 return;
             }
-            assert!(begun.elapsed() < patience, "{what}: {:?}", lines.last());
+            assert!(begun.elapsed() < patience, "{what}: {line}");
+            seen = count;
         }
     }
 

@@ -118,6 +118,11 @@ impl Lines {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
     }
 
+    /// The number of lines so far.
+    pub fn count(&self) -> usize {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).lines.len()
+    }
+
     /// The lines so far, as text.
     pub fn text(&self) -> String {
         let mut text = String::new();
