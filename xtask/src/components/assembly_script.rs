@@ -64,8 +64,8 @@ pub fn build_one(project: &Path, name: &str, source: &Path) -> Result<Component>
     let copy = format!("src/{name}.ts");
     std::fs::copy(source, project.join(&copy))?;
     let core = project.join(format!("{name}.core.wasm"));
-    let mut compiler = Command::new(project.join("node_modules/.bin/asc"));
-    compiler.arg(copy).arg("--outFile").arg(&core).args(WORDS);
+    let mut compiler = Command::new("node");
+    compiler.arg("node_modules/sandloop/asc.js").arg(copy).arg("--outFile").arg(&core).args(WORDS);
     run(compiler.current_dir(project))?;
     let bytes = adapt::with_the_log(std::fs::read(core)?)
         .with_context(|| format!("{name} is no component"))?;
