@@ -38,17 +38,26 @@ fn append(host: &Host, name: &str) {
     file.expect("it is there").write_all(b"more").expect("there is room");
 }
 
-/// Changes it until the first change is reported: a watch begins a moment after the request.
-fn watched(host: &Host, peer: &mut Peer, name: &str) {
-    tell(peer, &format!("watch data/{name}"));
-    for _ in 0..1000 {
-        append(host, name);
-        if host.printed().contains(&format!("data/{name} modified\n")) {
+/// Makes changes until the guest has printed this line once more: a watch begins a moment after the request.
+#[track_caller]
+fn change_until(host: &Host, told: &str, mut change: impl FnMut(usize)) {
+    let count = || host.printed().matches(&format!("{told}\n")).count();
+    let before = count();
+    for round in 1..=1000 {
+        change(round);
+        if count() != before {
             return;
         }
-        tell(peer, "stop nothing");
     }
-    panic!("it is not watched: {}", host.printed());
+    panic!("`{told}` is not told: {}", host.printed());
+}
+
+fn watched(host: &Host, peer: &mut Peer, name: &str) {
+    tell(peer, &format!("watch data/{name}"));
+    change_until(host, &format!("data/{name} modified"), |_| {
+        append(host, name);
+        tell(peer, "stop nothing");
+    });
 }
 
 each_isolation!(what_happens_to_a_file_is_told);
@@ -72,13 +81,10 @@ fn what_happens_in_a_folder_is_told_as_its_change() {
     let mut peer = host.connect("watch");
     watched(&host, &mut peer, "b");
     tell(&mut peer, "watch data/sub");
-    let mut number = 0;
-    while !host.printed().contains("data/sub modified\n") {
-        number += 1;
-        assert!(number < 1000, "{}", host.printed());
+    change_until(&host, "data/sub modified", |number| {
         fs::write(host.dir().join(format!("data/sub/{number}")), "").expect("a new file");
         tell(&mut peer, "stop nothing");
-    }
+    });
 }
 
 #[test]
@@ -134,17 +140,12 @@ fn watches_are_bounded_and_given_back() {
         let mut peer = host.connect("watch");
         peer.send("many 20 data/a\n");
         peer.expect("7\nok\n");
-        let before = host.printed().matches("data/a modified\n").count();
-        let mut rounds = 0;
-        // A watch begins a moment after the request, so that the flood lasts until it is reported.
-        while host.printed().matches("data/a modified\n").count() == before {
-            rounds += 1;
-            assert!(rounds < 1000, "{}", host.printed());
+        change_until(&host, "data/a modified", |_| {
             for _ in 0..2000 {
                 append(&host, "a");
             }
             echo.expect_echo("beside\n");
-        }
+        });
         peer.finish();
         peer.expect_end();
         // Its sandbox is gone before the next one is served.
