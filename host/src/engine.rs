@@ -21,6 +21,7 @@ pub mod source;
 pub(crate) mod template;
 pub mod ticker;
 pub(crate) mod trapped;
+pub(crate) mod working_set;
 
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 

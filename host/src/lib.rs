@@ -41,4 +41,5 @@ pub mod workers;
 /// Tests are told what is done under a lock.
 #[cfg(test)]
 #[global_allocator]
-static ALLOCATOR: sandloop_testkit::heap::Counting = sandloop_testkit::heap::Counting;
+static ALLOCATOR: base::allocations::Recording<sandloop_testkit::heap::Counting> =
+    base::allocations::Recording(sandloop_testkit::heap::Counting);

@@ -2,11 +2,17 @@
 
 mod cli;
 
+use std::alloc::System;
 use std::process::ExitCode;
 
+use sandloop_host::base::allocations::Recording;
 use sandloop_host::base::{heap, panics};
 use sandloop_host::net::listener::inherited;
 use sandloop_host::run::signals::SignalWatch;
+
+/// Tells which memory each sandbox is made of.
+#[global_allocator]
+static ALLOCATOR: Recording<System> = Recording(System);
 
 fn main() -> ExitCode {
     inherited::take_over();

@@ -19,6 +19,7 @@ mod idle;
 mod inbox;
 mod inquiries;
 mod instances;
+mod lookahead;
 mod mail;
 mod outgoing;
 mod own_sockets;

@@ -10,6 +10,8 @@ mod fixed;
 mod handover;
 #[cfg(test)]
 mod lock_tests;
+#[cfg(test)]
+mod lookahead_tests;
 mod never_started;
 pub(crate) mod news;
 pub mod notify;

@@ -2,6 +2,8 @@
 
 use slab::Slab;
 
+use crate::base::prefetch;
+
 /// The key of a value in an [`Arena`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -67,6 +69,13 @@ impl<T> Arena<T> {
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let (generation, thing) = self.slots.get_mut(key.slot as usize)?;
         (*generation == key.generation).then_some(thing)
+    }
+
+    /// Has the processor fetch the slot of a value.
+    pub(crate) fn prefetch(&self, key: Key) {
+        if let Some(slot) = self.slots.get(key.slot as usize) {
+            prefetch::value(slot);
+        }
     }
 
     /// Removes and returns the value, if it still exists.

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::allocations::Record;
 use crate::base::cancel::CancelToken;
 use crate::base::panics;
 use crate::base::panics::Panicked;
@@ -17,6 +18,7 @@ use crate::engine::sandbox::Sandbox;
 use crate::engine::template::Template;
 use crate::engine::ticker::Activity;
 use crate::engine::trapped::{Stage, Trapped};
+use crate::engine::working_set::WorkingSet;
 use crate::host_api::call::{Budget, Counts, Pace};
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
@@ -53,12 +55,14 @@ pub(crate) fn enter(
     activity: &Activity,
 ) -> Finished {
     let _entered = activity.enter();
+    let mut record = None;
     let mut sandbox = match seat {
         Seat::Ready(sandbox) => sandbox,
         Seat::Empty(template, mut state) => {
             state.call.begin(budget, pace.clone());
             let by_panic =
                 |panicked| Err(Trapped::by_panic(&template.plugin, &panicked, Stage::Make));
+            record = Some(Record::begin());
             let made = panics::catch(|| Sandbox::new(&template, *state)).unwrap_or_else(by_panic);
             match made {
                 Ok(sandbox) => Box::new(sandbox),
@@ -71,6 +75,10 @@ pub(crate) fn enter(
     let used = sandbox.store.data_mut().call.end();
     let trapped = match performed {
         Ok(Ok(outcome)) => {
+            match record.map(Record::end) {
+                Some(blocks) => sandbox.working_set = WorkingSet::of(&blocks),
+                None => sandbox.find_memory(),
+            }
             return Finished { sandbox: Some(sandbox), event, result: Ok(outcome), used };
         }
         Ok(Err(error)) => {

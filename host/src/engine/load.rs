@@ -17,6 +17,7 @@ use crate::engine::fault::{Fault, LoadError};
 use crate::engine::inspect::Report;
 use crate::engine::settings::CodeSettings;
 use crate::engine::template::{ComponentEntry, Template};
+use crate::engine::working_set::PagesInUse;
 use crate::host_api;
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
@@ -124,7 +125,8 @@ impl Loader {
                 .map(|accepts| TokenBucket::new(accepts.into())),
             counters,
         });
-        Ok(Arc::new(Template { plugin, compiled: compiled.clone(), pre, entry }))
+        let (compiled, pages_in_use) = (compiled.clone(), PagesInUse::default());
+        Ok(Arc::new(Template { plugin, compiled, pre, entry, pages_in_use }))
     }
 }
 

@@ -21,6 +21,7 @@ use crate::engine::event::{Event, Opening, Outcome};
 use crate::engine::sandbox::requests::HandleRequest;
 use crate::engine::template::{ComponentEntry, Template};
 use crate::engine::trapped::{Stage, Trapped, limit_behind, refused_memory, unmade};
+use crate::engine::working_set::{LASTS_AFTER, SETTLED_AFTER, WorkingSet};
 use crate::host_api::call::CallEnded;
 use crate::host_api::state::HostState;
 use crate::log::text::GuestText;
@@ -42,6 +43,8 @@ pub struct Sandbox {
     guest: Guest,
     /// The guest's object of each connection, and the number of its socket handle.
     objects: FxHashMap<ConnectionId, (ResourceAny, u32)>,
+    /// Where its memory is.
+    pub(super) working_set: WorkingSet,
 }
 
 impl Sandbox {
@@ -53,7 +56,14 @@ impl Sandbox {
         let mut store = Sandbox::store(template, state);
         let (instance, guest) = Sandbox::fill(template, &mut store)?;
         let template = template.clone();
-        Ok(Sandbox { store, template, instance, guest, objects: FxHashMap::default() })
+        Ok(Sandbox {
+            store,
+            template,
+            instance,
+            guest,
+            objects: FxHashMap::default(),
+            working_set: WorkingSet::default(),
+        })
     }
 
     /// A store without an instance, with its limits.
@@ -84,6 +94,20 @@ impl Sandbox {
             last_words: None,
         })?;
         Ok((instance, guest))
+    }
+
+    /// Has the processor fetch what the next event needs. The sandbox itself should be there already.
+    pub(crate) fn prefetch(&self) {
+        self.working_set.prefetch(&self.template.pages_in_use);
+    }
+
+    /// Finds out where its memory is, when that has become worth it.
+    pub(super) fn find_memory(&mut self) {
+        match self.store.data().events {
+            LASTS_AFTER => self.working_set.find_areas(),
+            SETTLED_AFTER => self.template.pages_in_use.learn(&self.working_set),
+            _ => {}
+        }
     }
 
     /// The plugin of the instance.

@@ -8,6 +8,7 @@ use wasmtime::component::{ComponentExportIndex, InstancePre};
 use crate::base::lock::RwLock;
 use crate::contract::bindings::AllImportsIndices;
 use crate::engine::compile::Compiled;
+use crate::engine::working_set::PagesInUse;
 use crate::host_api::state::HostState;
 use crate::plugin::Plugin;
 
@@ -19,6 +20,8 @@ pub struct Template {
     pub compiled: Compiled,
     pub(super) pre: InstancePre<HostState>,
     pub(super) entry: ComponentEntry,
+    /// The pages that its instances use.
+    pub(crate) pages_in_use: PagesInUse,
 }
 
 /// How a component is called.

@@ -45,6 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::lock::{Mutex, MutexGuard};
+use crate::base::prefetch;
 use crate::clock::Moment;
 use crate::contract::bindings::StreamEnd;
 use crate::log::text::GuestText;
@@ -190,6 +191,11 @@ impl SharedConnection {
     /// Locks the connection. Both sides hold the lock for one non-blocking step at a time.
     pub fn lock(&self) -> MutexGuard<'_, Connection> {
         self.0.lock()
+    }
+
+    /// Has the processor fetch the connection.
+    pub(crate) fn prefetch(&self) {
+        prefetch::value(&*self.0);
     }
 
     /// Sends the bytes, and queues those that the operating system does not accept: all of them or, with an error, none,

@@ -75,6 +75,7 @@ impl Reactor {
         if let Some((_, id)) = agenda.reads.next(reads_wait) {
             return Some(self.read_again(id));
         }
+        self.look_ahead();
         let event = self.events.next()?;
         Some(match event.source {
             PollSource::Waker => SocketStep::Next,

@@ -64,6 +64,11 @@ impl PollEvents {
         self.was_silent
     }
 
+    /// The source of an event to come; the next one has place 0.
+    pub(in crate::reactor) fn ahead(&self, place: usize) -> Option<PollSource> {
+        self.told.get(place).map(|event| event.source)
+    }
+
     /// Takes the next event.
     pub(in crate::reactor) fn next(&mut self) -> Option<SocketEvent> {
         self.told.pop_front()
