@@ -234,7 +234,7 @@ mod tests {
         working_set.prefetch(&in_use);
         in_use.learn(&working_set);
         let learned = in_use.0.get().unwrap();
-        // Pages of the system may be larger, which are seen as several.
+        // With huge pages its neighbours are written, too, or too many.
         assert!(learned.iter().all(|it| it.size == size && it.pages.contains(&(5 * page_size()))));
         in_use.learn(&WorkingSet::default());
         assert_eq!(in_use.0.get().unwrap().len(), learned.len(), "the first ones stay");

@@ -98,7 +98,7 @@ impl Reactor {
     }
 
     fn state_of(&mut self, id: InstanceId) -> Option<&mut HostState> {
-        Some(self.instances.get_mut(id)?.sandbox()?.store.data_mut())
+        Some(self.instances.get_mut(id)?.sandbox_mut()?.store.data_mut())
     }
 
     /// The phase of a connection that its guest knows.
@@ -114,7 +114,7 @@ impl Reactor {
         if one_shot {
             instance.timers.remove(&timer);
         }
-        let set = &mut instance.sandbox()?.store.data_mut().timers;
+        let set = &mut instance.sandbox_mut()?.store.data_mut().timers;
         Some(if one_shot { set.remove(&timer) } else { set.contains(&timer) })
     }
 }

@@ -7,10 +7,8 @@
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::prefetch;
 use crate::base::token::PollSource;
-use crate::engine::call::Seat;
 use crate::engine::sandbox::Sandbox;
 use crate::reactor::Reactor;
-use crate::reactor::table::instance::InstanceState;
 
 /// For which event a step is taken, counted from the one that is served next.
 const CONNECTION_ENTRY: usize = 4;
@@ -60,12 +58,7 @@ impl Reactor {
         if before == Some(id) {
             return None;
         }
-        match &self.instances.get(id)?.state {
-            InstanceState::Idle(Seat::Ready(sandbox)) => Some(sandbox),
-            InstanceState::Idle(Seat::Empty(..))
-            | InstanceState::Away(_)
-            | InstanceState::Entered => None,
-        }
+        self.instances.get(id)?.sandbox()
     }
 
     fn instance_ahead(&self, place: usize) -> Option<InstanceId> {

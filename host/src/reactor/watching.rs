@@ -96,13 +96,13 @@ impl Reactor {
         let instance = self.instances.get_mut(id)?;
         let Some(known) = instance.watches.get_mut(&watch) else { return Some(false) };
         known.untold.remove(change);
-        let set = &mut instance.sandbox()?.store.data_mut().watches;
+        let set = &mut instance.sandbox_mut()?.store.data_mut().watches;
         Some(if change == Change::Deleted { set.remove(&watch) } else { set.contains(&watch) })
     }
 
     /// Whether the failure of a watch is still to be delivered.
     pub(super) fn watch_ends(&mut self, id: InstanceId, watch: u32) -> Option<bool> {
         let instance = self.instances.get_mut(id)?;
-        Some(instance.sandbox()?.store.data_mut().watches.remove(&watch))
+        Some(instance.sandbox_mut()?.store.data_mut().watches.remove(&watch))
     }
 }

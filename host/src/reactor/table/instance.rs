@@ -186,10 +186,7 @@ impl Instance {
 
     /// Whether its downstream is nearly full; if so, `waker` is called when there is room.
     pub(crate) fn awaits_room(&self, waker: &Waker) -> bool {
-        match &self.state {
-            InstanceState::Idle(Seat::Ready(sandbox)) => sandbox.store.data().awaits_room(waker),
-            _ => false,
-        }
+        self.sandbox().is_some_and(|sandbox| sandbox.store.data().awaits_room(waker))
     }
 
     /// Appends to its queue.
@@ -240,7 +237,16 @@ impl Instance {
         self.started || self.queue.has_start()
     }
 
-    pub(crate) fn sandbox(&mut self) -> Option<&mut Sandbox> {
+    /// Its sandbox, if it is idle and has one.
+    pub(crate) fn sandbox(&self) -> Option<&Sandbox> {
+        match &self.state {
+            InstanceState::Idle(Seat::Ready(sandbox)) => Some(sandbox),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn sandbox_mut(&mut self) -> Option<&mut Sandbox> {
         match &mut self.state {
             InstanceState::Idle(Seat::Ready(sandbox)) => Some(sandbox),
             _ => None,
