@@ -68,7 +68,7 @@ impl HeldHost {
         let begun = Instant::now();
         while self.child.try_wait().expect("the child is ours").is_none() {
             assert!(begun.elapsed() < PATIENCE, "the host still runs");
-            std::thread::yield_now();
+            crate::pause();
         }
         begun.elapsed()
     }

@@ -228,6 +228,7 @@ impl Host {
             }
             assert!(begun.elapsed() < patience, "{what}: {line}");
             seen = count;
+            crate::pause();
         }
     }
 
@@ -326,6 +327,15 @@ pub struct Outcome {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+}
+
+impl Outcome {
+    /// Standard error without what is said, on a busy machine, of a component that takes long to compile.
+    pub fn refusal(&self) -> String {
+        let told = [" INFO compiling, which takes a while ", " INFO compiled "];
+        let is_other = |line: &&str| !told.iter().any(|told| line.contains(told));
+        self.stderr.split_inclusive('\n').filter(is_other).collect()
+    }
 }
 
 /// Runs `sandloop` with these arguments in a directory, to its end.

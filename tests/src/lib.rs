@@ -7,7 +7,7 @@
 //! says, [`held`] runs one that nobody reads, [`peer`] is the other end of a connection, [`process`] looks at the host from outside.
 //!
 //! Nothing here sleeps to let something happen: a test waits for a line, a byte, a close or an exit, each with the deadline
-//! [`PATIENCE`].
+//! [`PATIENCE`]. What nobody reports is looked at repeatedly, with a [`pause`] between two looks.
 
 pub mod admin;
 pub mod amqp_server;
@@ -45,3 +45,8 @@ pub use stub::StubServer;
 /// The longest wait for anything that must happen before the test fails. Long, because it costs nothing if the host works, and
 /// a busy machine is slow.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at what nobody reports. Without it, whoever waits takes the processor from what is waited for.
+pub fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
+}

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rustix::process::Signal;
 use sandloop_tests::{
     Admin, Config, Host, Isolation, Listen, Peer, Plugin, more_than_the_kernel_holds, own_loopback,
-    sandloop,
+    pause, sandloop,
 };
 
 /// The token for access over TCP.
@@ -54,7 +54,7 @@ fn a_unix_socket_is_its_users_alone_and_goes_with_the_host() {
     let begun = std::time::Instant::now();
     while path.exists() {
         assert!(begun.elapsed() < sandloop_tests::PATIENCE, "the path is left");
-        std::thread::yield_now();
+        pause();
     }
 }
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use sandloop_tests::host::{Running, command, finish};
 use sandloop_tests::hostile::wat::{Pieces, core_module};
-use sandloop_tests::{Host, PATIENCE, Peer, Server, paths, process, sandloop, workspace};
+use sandloop_tests::{Host, PATIENCE, Peer, Server, paths, pause, process, sandloop, workspace};
 use tempfile::TempDir;
 
 /// A plugin that answers any data with these three letters.
@@ -308,7 +308,7 @@ fn number_in(path: &Path) -> u32 {
             return number;
         }
         assert!(begun.elapsed() < PATIENCE, "{} has {text:?}", path.display());
-        std::thread::yield_now();
+        pause();
     }
 }
 
@@ -316,6 +316,6 @@ fn wait_for_the_end(sleeper: u32) {
     let begun = std::time::Instant::now();
     while process::is_alive(sleeper) {
         assert!(begun.elapsed() < PATIENCE, "{sleeper} still runs");
-        std::thread::yield_now();
+        pause();
     }
 }

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use sandloop_tests::host::command;
-use sandloop_tests::{Config, Host, Listen, PATIENCE, Plugin, Running, paths, process, sandloop};
+use sandloop_tests::{
+    Config, Host, Listen, PATIENCE, Plugin, Running, paths, pause, process, sandloop,
+};
 use tempfile::TempDir;
 
 /// The plugin whose compilation does not end.
@@ -232,7 +234,7 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        std::thread::yield_now();
+        pause();
     }
     panic!("not after {PATIENCE:?}");
 }

@@ -13,7 +13,7 @@ fn a_prepare_that_fails_stops_the_start() {
     for command in ["run", "check"] {
         let outcome = sandloop(dir.path(), &[command, "plugins.toml"]);
         assert_eq!(
-            outcome.stderr,
+            outcome.refusal(),
             format!(
                 "error: plugins.toml:{line}: plugins.prepare_fails.component: {}: its lifecycle.prepare failed: it \
                  was told to fail while it was prepared; correct its options\n",

@@ -43,9 +43,10 @@ fn commands(page: &str) -> Vec<&str> {
     all
 }
 
-/// As a reader would run it, one command after the other: an installed package is looked up instead, and a server continues
-/// beside the next commands.
+/// As a reader would run it, one command after the other: an installed package is looked up instead, a server continues
+/// beside the next commands, and what cargo has compiled for the samples is there already.
 fn script(page: &str) -> String {
+    let compiled = workspace().join("target/samples/caches/rust/target");
     let mut script = String::from("set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n");
     for command in commands(page) {
         let packages = command.strip_prefix("sudo apt-get install --no-install-recommends ");
@@ -58,6 +59,12 @@ fn script(page: &str) -> String {
             );
         } else {
             script += &format!("{command}\n");
+        }
+        if command.starts_with("cd ") {
+            let compiled = compiled.display();
+            script += &format!(
+                "if [ -e Cargo.toml -a -d '{compiled}' ]; then ln -s '{compiled}' target; fi\n"
+            );
         }
     }
     script

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
-use std::{env, fs, thread};
+use std::{env, fs};
 
-use sandloop_tests::PATIENCE;
 use sandloop_tests::host::finish;
 use sandloop_tests::paths::{python_with, workspace};
 use sandloop_tests::pika::{Pika, Refusal};
 use sandloop_tests::rabbitmq::Broker;
+use sandloop_tests::{PATIENCE, pause};
 use serde_json::{Value, json};
 
 /// The processes with this directory in their environment.
@@ -32,7 +32,7 @@ fn wait_none_of(dir: &Path) {
         && !left.is_empty()
     {
         assert!(Instant::now() < end, "{left:?}");
-        thread::yield_now();
+        pause();
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use sandloop_tests::host::command;
-use sandloop_tests::{Config, Listen, Outcome, PATIENCE, Plugin, Running, paths, sandloop};
+use sandloop_tests::{Config, Listen, Outcome, PATIENCE, Plugin, Running, paths, pause, sandloop};
 use tempfile::TempDir;
 
 /// The signals that end a start, and the exit codes.
@@ -239,7 +239,7 @@ fn wait_for_compiler(pid: u32) {
     let begun = Instant::now();
     while !has_child() {
         assert!(begun.elapsed() < PATIENCE, "it compiles nothing");
-        thread::yield_now();
+        pause();
     }
 }
 

@@ -93,7 +93,7 @@ fn hostile_mixture(noise: &mut Noise) {
                 }
             });
         }
-        let memory = behave(&host, &mut echo, noise, duration(10));
+        let memory = behave(&host, &mut echo, noise, duration(5));
         stop.store(true, Ordering::Relaxed);
         memory
     });
@@ -131,7 +131,7 @@ fn random_pairs(noise: &mut Noise) {
                 }
             });
         }
-        let memory = behave(&host, &mut echo, noise, duration(10));
+        let memory = behave(&host, &mut echo, noise, duration(5));
         stop.store(true, Ordering::Relaxed);
         memory
     });
@@ -142,7 +142,7 @@ fn random_pairs(noise: &mut Noise) {
     // Threads that wait for the next handler that sleeps or computes for long are kept.
     assert!(left < threads + 32, "{threads} threads became {left}");
     let written: usize = host.log().iter().map(|line| line.0.len() + 1).sum();
-    let allowed = (2 << 20) * (duration(10).as_secs() as usize + 10);
+    let allowed = (2 << 20) * (duration(5).as_secs() as usize + 10);
     println!("{} KiB of log", written >> 10);
     assert!(written < allowed, "{written} bytes of log");
     let outcome = host.stop();
@@ -185,7 +185,7 @@ fn random_calls(isolation: Isolation, noise: &mut Noise) {
                 }
             }
         });
-        behave(&host, &mut echo, noise, duration(10));
+        behave(&host, &mut echo, noise, duration(5));
         stop.store(true, Ordering::Relaxed);
     });
     let outcome = host.stop();

@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::components::{self, Which, metadata};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::root::{root, target};
 use crate::setup;
 use crate::step::{Steps, cargo, line, run};
@@ -26,7 +27,7 @@ pub fn bench(name: &str, args: &[String]) -> Result<()> {
     let mut steps = Steps::of(if name == PLOT { 2 } else { 6 });
     if name != PLOT {
         let route = steps.step("set-up", setup::for_benches)?;
-        steps.step("components", || components::build(route, Which::All))?;
+        steps.step("components", || components::build(route, Which::All, Profile::Release))?;
         steps.step("host", || host::build(Profile::Release))?;
         steps.step("peers", || peers::ready(route, name, args))?;
     }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::root::components;
 use crate::samples;
 use crate::setup::{self, Route};
@@ -38,19 +39,19 @@ pub struct Component {
     pub bytes: Vec<u8>,
 }
 
-/// `cargo xtask plugins`; the host in this profile, or none.
-pub fn command(host: Option<Profile>, all_languages: bool) -> Result<()> {
-    let of_host = usize::from(host.is_some()) * (1 + 2 * usize::from(all_languages));
+/// `cargo xtask plugins`, with or without the host.
+pub fn command(profile: Profile, with_host: bool, all_languages: bool) -> Result<()> {
+    let of_host = usize::from(with_host) * (1 + 2 * usize::from(all_languages));
     let mut steps = Steps::of(2 + of_host + 5 * usize::from(all_languages));
     let route = steps.step("set-up", || setup::for_components(Which::All))?;
-    steps.step("components", || build(route, Which::All))?;
+    steps.step("components", || build(route, Which::All, profile))?;
     if all_languages {
         steps.step("set-up of other languages", setup::for_languages)?;
         steps.step("JavaScript", || place(&javascript::build()?))?;
         steps.step("Python", || place(&python::build()?))?;
         other_languages(&mut steps)?;
     }
-    if let Some(profile) = host {
+    if with_host {
         steps.step(&format!("host, profile {}", profile.name()), || host::build(profile))?;
         if all_languages {
             steps.step("samples", || samples::build(&host::path(profile), &[]))?;
@@ -67,8 +68,8 @@ pub fn other_languages(steps: &mut Steps) -> Result<()> {
 }
 
 /// Builds components into `target/plugins`.
-pub fn build(route: Route, which: Which) -> Result<()> {
-    let mut built = rust::build(route, which)?;
+pub fn build(route: Route, which: Which, profile: Profile) -> Result<()> {
+    let mut built = rust::build(route, which, profile)?;
     if which == Which::All {
         built.extend(native::build()?);
     }

@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::components::{self, Which};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::root::{root, target};
 use crate::samples::digest_of;
 use crate::setup;
@@ -39,7 +40,7 @@ pub fn conformance(args: &[String], profile: Profile) -> Result<()> {
     })?;
     let tools = target().join("conformance");
     steps.step("suites", || get(&tools))?;
-    steps.step("components", || components::build(route, Which::All))?;
+    steps.step("components", || components::build(route, Which::All, profile))?;
     let what = format!("host, profile {}", profile.name());
     let sandloop = steps.step(&what, || host::build(profile))?;
     let mut suites = cargo(&["run", "--package=sandloop-tests", "--bin=conformance", "--"]);

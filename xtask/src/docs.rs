@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::root::target;
 use crate::step::{Steps, cargo, run};
 use crate::test::OTHERS;

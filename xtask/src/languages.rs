@@ -5,7 +5,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::components::{self, javascript, python};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::root::root;
 use crate::setup;
 use crate::step::{Steps, cargo, run};

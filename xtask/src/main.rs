@@ -14,6 +14,7 @@ mod host;
 mod languages;
 mod packages;
 mod perf;
+mod profile;
 mod root;
 mod run;
 mod samples;
@@ -23,7 +24,7 @@ mod step;
 mod test;
 mod tidy;
 
-use host::Profile;
+use profile::Profile;
 
 /// Builds, serves, checks and measures Sandloop. Installs what is missing first and says so.
 #[derive(Parser)]
@@ -53,9 +54,9 @@ enum Command {
     /// Builds every plugin, example and test guest into `target/plugins`, and the host.
     Plugins {
         /// Only the components, without the host.
-        #[arg(long, conflicts_with = "quick")]
+        #[arg(long)]
         no_host: bool,
-        /// The host as the tests have it, without link-time optimisation.
+        /// All as the tests have it, without link-time optimisation.
         #[arg(long)]
         quick: bool,
         /// The samples in JavaScript and Python too (from npm and PyPI).
@@ -161,8 +162,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run { release, args } => run::run(&args, Profile::released(release)),
         Command::Test { args } => test::test(&args),
         Command::Plugins { no_host, quick, all_languages } => {
-            let host = (!no_host).then_some(Profile::released(!quick));
-            components::command(host, all_languages)
+            components::command(Profile::released(!quick), !no_host, all_languages)
         }
         Command::Languages => languages::languages(),
         Command::Samples { languages } => {

@@ -7,7 +7,8 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::components::{self, Which};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::root::{root, target};
 use crate::setup::{self, Route};
 use crate::step::{Steps, run};
@@ -46,7 +47,7 @@ pub fn dist(profile: Profile, triple: Option<&str>) -> Result<()> {
     let shipped = steps.step("strip", || binary::split(&built, &target))?;
     if target.is_foreign() {
         steps.step("first exchange", || {
-            components::build(route, Which::Plugins)?;
+            components::build(route, Which::Plugins, profile)?;
             binary::exchange(&shipped, &target)
         })?;
     }
@@ -61,7 +62,7 @@ pub fn deb(profile: Profile) -> Result<()> {
         setup::for_deb()?;
         setup::for_components(Which::Plugins)
     })?;
-    steps.step("components", || components::build(route, Which::Plugins))?;
+    steps.step("components", || components::build(route, Which::Plugins, profile))?;
     let what = format!("host, profile {}", profile.name());
     let sandloop = steps.step(&what, || host::build(profile))?;
     let package = steps.step("package", || debian::make(profile, &sandloop))?;
@@ -78,7 +79,7 @@ pub fn image(profile: Profile, only_root: Option<&Path>) -> Result<()> {
         setup::for_image(only_root.is_none())?;
         setup::for_components(Which::Plugins)
     })?;
-    steps.step("components", || components::build(route, Which::Plugins))?;
+    steps.step("components", || components::build(route, Which::Plugins, profile))?;
     let what = format!("host, profile {}", profile.name());
     let sandloop = steps.step(&what, || host::build(profile))?;
     let context = folder().join("image");

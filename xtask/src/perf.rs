@@ -4,7 +4,8 @@
 use anyhow::Result;
 
 use crate::components::{self, Which};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::setup;
 use crate::step::{Steps, cargo, run};
 
@@ -12,7 +13,7 @@ use crate::step::{Steps, cargo, run};
 pub fn perf(args: &[String], profile: Profile) -> Result<()> {
     let mut steps = Steps::of(4);
     let route = steps.step("set-up", || setup::for_components(Which::All))?;
-    steps.step("components", || components::build(route, Which::All))?;
+    steps.step("components", || components::build(route, Which::All, profile))?;
     let what = format!("host, profile {}", profile.name());
     let sandloop = steps.step(&what, || host::build(profile))?;
     let mut perf = cargo(&["run", "--package=sandloop-tests", "--bin=perf", "--"]);

@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::components::{self, Which};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::root::root;
 use crate::setup;
 use crate::step::{Steps, line};
@@ -18,7 +19,7 @@ pub fn run(args: &[String], profile: Profile) -> Result<()> {
 
     let mut steps = Steps::of(4);
     let route = steps.step("set-up", || setup::for_components(which))?;
-    steps.step("components", || components::build(route, which))?;
+    steps.step("components", || components::build(route, which, profile))?;
     let what = format!("host, profile {}", profile.name());
     let sandloop = steps.step(&what, || host::build(profile))?;
 

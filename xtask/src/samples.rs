@@ -1,6 +1,6 @@
 //! `target/samples/LANGUAGE-TEMPLATE`: every template of every language as an author has it, by `sandloop new` and `sandloop build`.
 //!
-//! The folders of `sdk/` say what there is: a language needs nothing here.
+//! The folders of `sdk/` say what there is: a language needs nothing here, except to be begun early if it takes long.
 
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
@@ -20,6 +20,9 @@ const COMMON: &str = "common";
 /// What the samples are made of besides their language's folder.
 const INPUTS: &[&str] =
     &["Cargo.lock", "codecs", "host/src/author", "sdk/samples", "sdk/templates", "wit"];
+
+/// The languages whose samples take the longest: each brings an interpreter, or compiles libraries.
+const LONGEST: &[&str] = &["python", "rust"];
 
 /// As much of a `language.toml` as is needed here.
 #[derive(Deserialize)]
@@ -59,10 +62,11 @@ fn build_language(sandloop: &Path, language: &str) -> Result<()> {
     Ok(())
 }
 
-/// The folders of `sdk/` that describe a language.
+/// The folders of `sdk/` that describe a language, those that take the longest first, so that none is left for the end.
 fn languages_of_sdk() -> Result<Vec<String>> {
     let mut names = folders(&root().join("sdk"))?;
     names.retain(|name| root().join("sdk").join(name).join("language.toml").exists());
+    names.sort_by_key(|name| LONGEST.iter().position(|it| it == name).unwrap_or(LONGEST.len()));
     Ok(names)
 }
 

@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::components::{self, Which};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::setup;
 use crate::step::{Steps, cargo, run};
 
@@ -17,7 +18,7 @@ const SEED: &str = "FUZZ_SEED";
 pub fn fuzz(minutes: u64) -> Result<()> {
     let mut steps = Steps::of(3);
     let route = steps.step("set-up", || setup::for_components(Which::All))?;
-    steps.step("components", || components::build(route, Which::All))?;
+    steps.step("components", || components::build(route, Which::All, Profile::Quick))?;
     let mut test = cargo(&["test", "--test=fuzz"]);
     test.args(host::package(Profile::Quick)).args(["--", "--nocapture"]);
     test.env("HOST_FUZZ_SECONDS", seconds(minutes));
@@ -28,7 +29,7 @@ pub fn fuzz(minutes: u64) -> Result<()> {
 pub fn soak(minutes: u64) -> Result<()> {
     let mut steps = Steps::of(4);
     let route = steps.step("set-up", setup::for_tests)?;
-    steps.step("components", || components::build(route, Which::All))?;
+    steps.step("components", || components::build(route, Which::All, Profile::Quick))?;
     let sandloop = steps.step("host", || host::build(Profile::Quick))?;
     let mut test = cargo(&["test", "--package=sandloop-tests", "--test=suite", "--"]);
     test.args(["soak::", "--nocapture", "--test-threads=1"]).env("SANDLOOP_BIN", sandloop);

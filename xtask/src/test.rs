@@ -6,7 +6,8 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use crate::components::{self, Which, foreign};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::samples;
 use crate::step::{Steps, cargo, minutes, run};
 use crate::{docs, setup};
@@ -42,7 +43,7 @@ pub fn test(args: &[String]) -> Result<()> {
         run(&mut cargo(&["fmt", "--all", "--", "--check"])).context("run `cargo fmt --all`")
     })?;
     steps.step("lints", || lint(OTHERS))?;
-    steps.step("components", || components::build(route, Which::All))?;
+    steps.step("components", || components::build(route, Which::All, Profile::Quick))?;
     steps.step("lints of the host", || lint(&host))?;
     steps.step("documentation", docs::build)?;
     steps.step("host", || host::build(Profile::Quick))?;
@@ -66,7 +67,7 @@ fn cargo_test(packages: &[&str], args: &[String]) -> Result<()> {
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         // A test of the suite waits for most of its time.
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        test.env("RUST_TEST_THREADS", (2 * cores).to_string());
+        test.env("RUST_TEST_THREADS", (3 * cores).to_string());
     }
     run(test.env("HOST_FUZZ_SECONDS", FUZZ_SECONDS))
 }

@@ -117,6 +117,7 @@ fn drain(mut crowd: Vec<TcpStream>, answer_max: Duration) {
         let _ = stream.set_nonblocking(true);
     }
     while since.elapsed() < answer_max && !crowd.is_empty() {
+        let begun = Instant::now();
         crowd.retain_mut(|stream| match stream.read(&mut buffer) {
             Ok(0) => false,
             Ok(_) => {
@@ -125,6 +126,9 @@ fn drain(mut crowd: Vec<TcpStream>, answer_max: Duration) {
             }
             Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
         });
+        if since < begun {
+            crate::pause();
+        }
     }
 }
 
@@ -152,7 +156,7 @@ fn backlog(line: &str, sockets: &HashSet<String>) -> Option<usize> {
     is_meant.then(|| usize::from_str_radix(waiting, 16).ok()).flatten()
 }
 
-/// Waits, an echo at a time, until the host has no more descriptors open than before.
+/// Waits, with an echo at each look, until the host has no more descriptors open than before.
 ///
 /// # Errors
 /// It still has more, and for as long as [`PATIENCE`](crate::PATIENCE) none was closed and no connection accepted: calls of
@@ -185,5 +189,6 @@ pub fn wait_descriptors_for(
             return Err(format!("{open} descriptors are open, not {before}; {waiting} peers wait"));
         }
         echo.expect_echo("still here\n");
+        crate::pause();
     }
 }

@@ -1,14 +1,15 @@
 //! `amqp-bridge`: people with lines and WebSockets on one side, a broker on the other.
 
 use std::process::Command;
-use std::thread;
 use std::time::Instant;
 
 use sandloop_tests::host::finish;
 use sandloop_tests::paths::python;
 use sandloop_tests::pika::Pika;
 use sandloop_tests::rabbitmq::{Broker, Vhost};
-use sandloop_tests::{Config, Host, Isolation, Listen, PATIENCE, Plugin, component, workspace};
+use sandloop_tests::{
+    Config, Host, Isolation, Listen, PATIENCE, Plugin, component, pause, workspace,
+};
 use serde_json::json;
 
 use super::address_of;
@@ -77,7 +78,7 @@ fn told_end(vhost: &Vhost) -> String {
             return line.to_owned();
         }
         assert!(begun.elapsed() < PATIENCE, "no end of a connection in\n{log}");
-        thread::yield_now();
+        pause();
     }
 }
 

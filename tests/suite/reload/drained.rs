@@ -1,11 +1,10 @@
 //! Connections of a version that a reload replaces or removes are notified, as at a stop; only their plugin closes them.
 
 use std::fs;
-use std::thread;
 use std::time::Instant;
 
 use rustix::process::Signal;
-use sandloop_tests::{Host, Isolation, PATIENCE, Peer, component, own_loopback};
+use sandloop_tests::{Host, Isolation, PATIENCE, Peer, component, own_loopback, pause};
 
 use super::reload;
 
@@ -114,7 +113,7 @@ impl Site {
         let begun = Instant::now();
         while self.told() < count {
             assert!(begun.elapsed() < PATIENCE, "{count}: {}", self.host.printed());
-            thread::yield_now();
+            pause();
         }
     }
 

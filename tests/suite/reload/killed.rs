@@ -12,7 +12,7 @@ use sandloop_tests::certificates::Authority;
 use sandloop_tests::host::{Running, command};
 use sandloop_tests::nginx::Nginx;
 use sandloop_tests::registry::{Layout, Registry, digest};
-use sandloop_tests::{PATIENCE, Peer, component, own_loopback, process};
+use sandloop_tests::{PATIENCE, Peer, component, own_loopback, pause, process};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -166,7 +166,7 @@ impl Site {
             let begun = Instant::now();
             while process::is_alive(compiler) {
                 assert!(begun.elapsed() < PATIENCE, "{moment:?}: a compiler is left: {compiler}");
-                thread::yield_now();
+                pause();
             }
         }
         let host = self.start();

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use rustix::process::Signal;
 use sandloop_tests::host::command;
 use sandloop_tests::{
-    Config, Listen, LogLine, Peer, Plugin, Running, component, own_loopback, process,
+    Config, Listen, LogLine, Peer, Plugin, Running, component, own_loopback, pause, process,
 };
 
 /// Threads among which the connections are divided.
@@ -44,7 +44,7 @@ fn connections_talk_through_reloads_and_upgrades() {
         let before = said.load(Ordering::Relaxed);
         while said.load(Ordering::Relaxed) < before + 2 * PEERS {
             assert!(talkers.iter().all(|talker| !talker.is_finished()), "a talker has failed");
-            thread::yield_now();
+            pause();
         }
         if is_good {
             replace(dir.path(), name);

@@ -7,19 +7,20 @@ use serde_json::Value;
 
 use super::metadata::{self, Package, holds, text};
 use super::{Component, Which, adapt};
+use crate::profile::Profile;
 use crate::root::root;
 use crate::setup::Route;
 use crate::step::{cargo, read};
 
 /// Builds them all with one call of cargo.
-pub fn build(route: Route, which: Which) -> Result<Vec<Component>> {
+pub fn build(route: Route, which: Which, profile: Profile) -> Result<Vec<Component>> {
     let packages: Vec<_> =
         metadata::packages()?.into_iter().filter(|package| wanted(package, which)).collect();
     let mut build = match route {
         Route::Rustup => cargo(&["build", "--target", "wasm32-wasip2"]),
         Route::Debian => debian_cargo(),
     };
-    build.args(["--profile", "guest", "--lib", "--examples"]);
+    build.args(["--profile", profile.of_guests(), "--lib", "--examples"]);
     build.args(["--message-format", "json-render-diagnostics"]);
     for package in &packages {
         build.args(["--package", &package.name]);

@@ -7,7 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{exchange, folder};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::root::{components, target};
 use crate::step::{cargo, read, run};
 

@@ -7,7 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::{exchange, folder_of_packages};
-use crate::host::{self, Profile};
+use crate::host;
+use crate::profile::Profile;
 use crate::setup::Route;
 use crate::step::{cargo, run};
 

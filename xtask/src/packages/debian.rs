@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::{folder, plugins};
-use crate::host::Profile;
+use crate::profile::Profile;
 use crate::root::root;
 use crate::step::{read, run};
 
