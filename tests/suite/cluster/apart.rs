@@ -8,7 +8,7 @@ use sandloop_tests::config::text;
 use sandloop_tests::nats::Nats;
 use sandloop_tests::{Admin, Config, Host, Listen, PATIENCE, Peer, Plugin};
 
-use super::{LIMIT, ask, hosts, meet, sharing, word};
+use super::{LIMIT, Own, ask, hosts, meet, sharing};
 
 /// The configuration of a plugin of the suite that also echoes, for a host that soon notices a lost connection.
 fn quick(config: Config) -> Config {
@@ -44,12 +44,12 @@ fn a_server_that_dies_is_left_for_another() {
     let mut nats = Nats::cluster(3);
     let hosts = hosts(&nats, 3, || Plugin::new("channels"));
     let mut peers: Vec<Peer> = hosts.iter().map(subscribed).collect();
-    meet(&mut peers, say, heard);
+    meet(&mut peers, Own::Heard, say, heard);
     for server in 0..3 {
         nats.kill(server);
-        meet(&mut peers, say, heard);
+        meet(&mut peers, Own::Heard, say, heard);
         nats.start_again(server);
-        meet(&mut peers, say, heard);
+        meet(&mut peers, Own::Heard, say, heard);
     }
     hosts.into_iter().for_each(|host| drop(host.stop()));
 }
@@ -86,7 +86,7 @@ fn a_partition_is_noticed_bridged_as_far_as_there_is_room_and_counted() {
     far.wait_log("connected to NATS");
     let admin = Admin::of(&far);
     let mut peers = [cable.at_host(|| subscribed(&near)), cable.at_peer(|| subscribed(&far))];
-    meet(&mut peers, say, heard);
+    meet(&mut peers, Own::Heard, say, heard);
     let mut echo = cable.at_peer(|| far.connect("echo"));
     cable.cut();
     // It gets no error: it has to ping.
@@ -97,17 +97,17 @@ fn a_partition_is_noticed_bridged_as_far_as_there_is_room_and_counted() {
     // Messages that are pushed near the server are lost for the far host.
     for number in 0..5 {
         of_near.send(say(&format!("near.{number}")));
-        assert_eq!(word(of_near), format!("got near.{number}"));
+        assert_eq!(of_near.line(), format!("got near.{number}"));
     }
     // Messages that are pushed on the far host wait, as far as there is room: 15 words of 5 or 6 bytes, each with 256 more. Its
     // own subscribers get these at once, and no subscriber gets the others. All in one callback: a connection that fills the
     // outbox is not read until there is room.
     let words: Vec<String> = (0..40).map(|word| format!("far.{word}")).collect();
     of_far.send(format!("push room {}\n", words.join(" ")));
-    assert_eq!(word(of_far), LIMIT);
+    assert_eq!(of_far.line(), LIMIT);
     const KEPT: usize = 15;
     for said in &words[..KEPT] {
-        assert_eq!(word(of_far), format!("got {said}"));
+        assert_eq!(of_far.line(), format!("got {said}"));
     }
     let told = far.wait_log("at a limit");
     assert_eq!(told.field("limit"), Some("cluster_outbox"), "{told:?}");
@@ -118,9 +118,9 @@ fn a_partition_is_noticed_bridged_as_far_as_there_is_room_and_counted() {
     wait_ready(&admin, 200);
     // Every waiting message arrives, in order, and none twice.
     for said in &words[..KEPT] {
-        assert_eq!(word(of_near), format!("got {said}"));
+        assert_eq!(of_near.line(), format!("got {said}"));
     }
-    meet(&mut peers, say, heard);
+    meet(&mut peers, Own::Heard, say, heard);
     // The numbers of the near host show the missed messages: its five, and greetings that came too early.
     let missed = admin.metric("sandloop_cluster_lost_total{tenant=\"channels\",reason=\"missed\"}");
     assert!(missed.is_some_and(|missed| 5.0 <= missed), "{missed:?}");

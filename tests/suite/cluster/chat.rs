@@ -6,7 +6,7 @@ use std::thread;
 use sandloop_tests::nats::Nats;
 use sandloop_tests::{Isolation, Peer, Plugin};
 
-use super::{hosts, meet};
+use super::{Own, hosts, meet};
 
 #[test]
 fn a_chat_of_sixty_over_three_hosts_and_three_servers_loses_and_doubles_nothing() {
@@ -16,8 +16,8 @@ fn a_chat_of_sixty_over_three_hosts_and_three_servers_loses_and_doubles_nothing(
     let hosts = hosts(&nats, 3, || Plugin::new("chat").isolation(Isolation::Connection));
     let mut peers: Vec<Peer> =
         (0..CLIENTS).map(|client| hosts[client % 3].connect("chat")).collect();
-    meet(&mut peers[..3], |word| format!("{word}\n"), str::to_owned);
-    meet(&mut peers, |word| format!("{word}\n"), str::to_owned);
+    meet(&mut peers[..3], Own::Unheard, |word| format!("{word}\n"), str::to_owned);
+    meet(&mut peers, Own::Unheard, |word| format!("{word}\n"), str::to_owned);
     let of = |client: usize| LINES / CLIENTS + usize::from(client < LINES % CLIENTS);
     thread::scope(|scope| {
         for (client, peer) in peers.iter_mut().enumerate() {

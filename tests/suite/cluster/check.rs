@@ -7,7 +7,7 @@ use sandloop_tests::{
     Admin, Config, Host, Isolation, Listen, Peer, Plugin, component, sandloop, workspace,
 };
 
-use super::{ask, meet, sharing, word};
+use super::{Own, ask, meet, sharing};
 
 /// Three users: the host's, and those of two tenants, each of which may use its own subjects only.
 const USERS: &str = r#"authorization { users: [
@@ -123,13 +123,18 @@ fn tenants_with_users_or_accounts_of_their_own_hear_themselves_alone() {
             for peer in &mut pair {
                 assert_eq!(ask(peer, "subscribe room"), "ok");
             }
-            meet(&mut pair, |word| format!("push room {word}\n"), |word| format!("got {word}"));
+            meet(
+                &mut pair,
+                Own::Heard,
+                |word| format!("push room {word}\n"),
+                |word| format!("got {word}"),
+            );
             pair
         });
         for (tenant, pair) in ["a", "b"].into_iter().zip(&mut peers) {
             pair[0].send(format!("push room of.{tenant}\n"));
             for peer in pair {
-                assert_eq!(word(peer), format!("got of.{tenant}"));
+                assert_eq!(peer.line(), format!("got of.{tenant}"));
             }
         }
         let admin = Admin::of(&hosts[0]);

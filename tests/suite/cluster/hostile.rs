@@ -6,7 +6,7 @@ use sandloop_tests::config::text;
 use sandloop_tests::nats::Nats;
 use sandloop_tests::{Admin, Config, Host, Listen, PATIENCE, Peer, Plugin, component};
 
-use super::{LIMIT, ask, drain, hosts, meet, sharing, word};
+use super::{LIMIT, Own, ask, drain, hosts, meet, sharing};
 
 /// A client of NATS with handwritten commands, which is subscribed to every subject.
 fn observer(nats: &Nats) -> Peer {
@@ -66,10 +66,15 @@ fn names_with_dots_wildcards_and_spaces_are_names() {
         for peer in &mut peers {
             assert_eq!(ask(peer, &format!("subscribe {name}")), "ok", "{name:?}");
         }
-        meet(&mut peers, |word| format!("push {name} {word}\n"), |word| format!("got {word}"));
+        meet(
+            &mut peers,
+            Own::Heard,
+            |word| format!("push {name} {word}\n"),
+            |word| format!("got {word}"),
+        );
         peers[0].send(format!("push {name} word\n"));
         for peer in &mut peers {
-            assert_eq!(word(peer), "got word", "{name:?}");
+            assert_eq!(peer.line(), "got word", "{name:?}");
         }
         let subject = subject(&mut observer);
         let parts: Vec<&str> = subject.split('.').collect();
@@ -148,16 +153,21 @@ fn what_no_server_takes_is_refused_before_anybody_hears_it() {
     for peer in &mut peers {
         assert_eq!(ask(peer, "subscribe room"), "ok");
     }
-    meet(&mut peers, |word| format!("push room {word}\n"), |word| format!("got {word}"));
+    meet(
+        &mut peers,
+        Own::Heard,
+        |word| format!("push room {word}\n"),
+        |word| format!("got {word}"),
+    );
     let (giant, large) = ("x".repeat(5000), "y".repeat(3000));
     peers[0].send(format!("push room {giant}\n"));
-    assert_eq!(word(&mut peers[0]), LIMIT);
+    assert_eq!(peers[0].line(), LIMIT);
     let told = hosts[0].wait_log("at a limit");
     assert_eq!(told.field("limit"), Some("message"), "{told:?}");
     assert!(told.to_string().contains(" value=3840 bytes, by the NATS server "), "{told:?}");
     peers[0].send(format!("push room {large}\n"));
     for peer in &mut peers {
-        assert_eq!(word(peer), format!("got {large}"));
+        assert_eq!(peer.line(), format!("got {large}"));
     }
     let admin = Admin::of(&hosts[0]);
     let sample = "sandloop_cluster_refused_total{tenant=\"channels\",reason=\"too-large\"}";
@@ -190,13 +200,18 @@ fn a_flood_of_pushes_is_its_tenants_own() {
     for peer in &mut modest {
         assert_eq!(ask(peer, "subscribe room"), "ok");
     }
-    meet(&mut modest, |word| format!("push room {word}\n"), |word| format!("got {word}"));
+    meet(
+        &mut modest,
+        Own::Heard,
+        |word| format!("push room {word}\n"),
+        |word| format!("got {word}"),
+    );
     let mut greedy: Vec<Peer> = (0..4).map(|_| hosts[0].connect("greedy")).collect();
     for round in 0..20 {
         greedy.iter_mut().for_each(|peer| peer.send("flood room\n"));
         modest[0].send(format!("push room {round}\n"));
         for peer in &mut modest {
-            assert_eq!(word(peer), format!("got {round}"));
+            assert_eq!(peer.line(), format!("got {round}"));
         }
         for peer in &mut greedy {
             let line = peer.line();
@@ -249,7 +264,12 @@ fn thousands_of_subscriptions_end_at_the_tenants_bound_and_are_given_up() {
     for peer in &mut modest {
         assert_eq!(ask(peer, "subscribe room"), "ok");
     }
-    meet(&mut modest, |word| format!("push room {word}\n"), |word| format!("got {word}"));
+    meet(
+        &mut modest,
+        Own::Heard,
+        |word| format!("push room {word}\n"),
+        |word| format!("got {word}"),
+    );
     admin.wait_metric(subscriptions, 0.0);
     hosts.into_iter().for_each(|host| drop(host.stop()));
 }

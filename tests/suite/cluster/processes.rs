@@ -8,9 +8,11 @@ use rustix::process::Signal;
 use sandloop_tests::cable::{Cable, HOST};
 use sandloop_tests::config::text;
 use sandloop_tests::nats::Nats;
-use sandloop_tests::{Admin, Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, component};
+use sandloop_tests::{
+    Admin, Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, component, pause,
+};
 
-use super::{LIMIT, ask, meet, word};
+use super::{LIMIT, Own, ask, meet};
 
 /// The guest, the plugin and the tenant.
 const GUEST: &str = "cluster_processes";
@@ -58,7 +60,7 @@ impl Crew {
         for peer in &mut ears {
             assert_eq!(ask(peer, "listen"), "ok");
         }
-        meet(&mut ears, |word| format!("hello {word}\n"), str::to_owned);
+        meet(&mut ears, Own::Heard, |word| format!("hello {word}\n"), str::to_owned);
         Crew { hosts, peers, ears: ears.swap_remove(0) }
     }
 
@@ -72,7 +74,7 @@ impl Crew {
 
     /// The next process that says that it is born.
     fn born(&mut self) -> Born {
-        let line = word(&mut self.ears);
+        let line = self.ears.line();
         let words: Vec<&str> = line.split(' ').collect();
         let [first, host, argument, id] = words[..] else { panic!("{line}") };
         assert_eq!(first, "born", "{line}");
@@ -177,14 +179,14 @@ fn messages_come_in_their_order_from_any_host_and_before_the_birth() {
             assert_eq!(ask(&mut crew.peers[0], &feed), "ok");
         }
         assert_eq!(ask(&mut crew.peers[0], &format!("notify {} count", born.id)), "ok");
-        assert_eq!(word(&mut crew.ears), format!("count 5000 {}", born.id));
+        assert_eq!(crew.ears.line(), format!("count 5000 {}", born.id));
         // Whoever knows the id may send to it.
         for peer in 0..3 {
             let at = 5000 + peer * 2;
             let feed = format!("feed {} {at}..{}", born.id, at + 2);
             assert_eq!(ask(&mut crew.peers[peer], &feed), "ok");
             assert_eq!(ask(&mut crew.peers[peer], &format!("notify {} count", born.id)), "ok");
-            assert_eq!(word(&mut crew.ears), format!("count {} {}", at + 2, born.id));
+            assert_eq!(crew.ears.line(), format!("count {} {}", at + 2, born.id));
         }
         // What is sent before it is there waits for it.
         crew.peers[0].send(format!(
@@ -193,7 +195,7 @@ fn messages_come_in_their_order_from_any_host_and_before_the_birth() {
         ));
         let next = crew.born();
         assert_eq!(next.host, host);
-        assert_eq!(word(&mut crew.ears), format!("count 100 {}", next.id));
+        assert_eq!(crew.ears.line(), format!("count 100 {}", next.id));
         for _ in 0..3 {
             assert_eq!(crew.peers[0].line(), "ok");
         }
@@ -237,7 +239,7 @@ fn every_end_is_told_once_with_its_reason() {
         };
         assert_eq!(ask(&mut crew.peers[1], &format!("kill {}", born.id)), "ok");
         assert_eq!(ask(&mut crew.peers[1], &format!("notify {} count", born.id)), "ok");
-        assert_eq!(word(&mut crew.ears), format!("count 0 {}", born.id));
+        assert_eq!(crew.ears.line(), format!("count 0 {}", born.id));
         assert_eq!(ask(&mut crew.peers[0], &format!("kill {name}")), "ok");
         assert_eq!(crew.peers[0].line(), format!("exited {name} ExitReason::Killed"));
     }
@@ -422,7 +424,9 @@ fn a_server_that_restarts_costs_no_process() {
         loop {
             assert_eq!(ask(&mut crew.peers[0], &format!("notify {} count", born.id)), "ok");
             let heard = Instant::now();
-            while crew.ears.is_idle() && heard.elapsed() < Duration::from_millis(200) {}
+            while crew.ears.is_idle() && heard.elapsed() < Duration::from_millis(200) {
+                pause();
+            }
             if !crew.ears.is_idle() {
                 break;
             }
@@ -430,7 +434,7 @@ fn a_server_that_restarts_costs_no_process() {
         }
         count += 1;
         while !crew.ears.is_idle() {
-            assert_eq!(word(&mut crew.ears), format!("count 0 {}", born.id), "{count}");
+            assert_eq!(crew.ears.line(), format!("count 0 {}", born.id), "{count}");
         }
     }
     assert_eq!(ask(&mut crew.peers[0], &format!("kill {}", born.argument)), "ok");
@@ -531,7 +535,7 @@ fn names_are_names() {
     for name in names {
         // As a key and an argument.
         assert_eq!(ask(&mut crew.peers[0], &format!("spawn counter {name} {name}")), "ok");
-        let born = word(&mut crew.ears);
+        let born = crew.ears.line();
         let argument = name.replace("%20", " ");
         assert!(born.starts_with("born h") && born.contains(&argument), "{born}");
         // As a class, which there is not.
@@ -574,7 +578,7 @@ fn a_tenant_reaches_no_process_of_another() {
     }
     for id in &ids {
         assert_eq!(ask(&mut crew.peers[0], &format!("notify {id} count")), "ok");
-        assert_eq!(word(&mut crew.ears), format!("count 0 {id}"));
+        assert_eq!(crew.ears.line(), format!("count 0 {id}"));
     }
     // What is allowed on one host is a plugin of another tenant, which the cluster does not have for it.
     let answer = ask(&mut crew.peers[0], "spawn-of other counter - x");
@@ -604,6 +608,7 @@ fn what_may_be_spawned_is_decided_on_both_hosts() {
         let begun = Instant::now();
         while crew.ears.is_idle() && crew.peers[0].is_idle() {
             assert!(begun.elapsed() < PATIENCE, "neither born nor refused");
+            pause();
         }
         if crew.ears.is_idle() {
             assert_eq!(crew.peers[0].line(), "exited x ExitReason::Unavailable");
@@ -686,7 +691,7 @@ fn forged_messages_spawn_nothing() {
     assert_eq!(ask(&mut crew.peers[0], &format!("spawn counter {} next", born.argument)), "ok");
     assert_eq!(crew.born().argument, "next");
     assert_eq!(ask(&mut crew.peers[0], &format!("notify {} count", born.id)), "ok");
-    assert_eq!(word(&mut crew.ears), format!("count 0 {}", born.id));
+    assert_eq!(crew.ears.line(), format!("count 0 {}", born.id));
     assert!(crew.peers[0].is_idle(), "no end was told");
     crew.stop();
 }
