@@ -28,6 +28,9 @@ const TESTED: &[&str] = &[
     "--package=sandloop-tests",
 ];
 
+/// The host's own crate without optimisation: its unit tests are compiled in less than half the time.
+const UNOPTIMISED: &[&str] = &["--config=profile.quick.package.sandloop-host.opt-level=0"];
+
 /// How long each fuzz target of the host runs. Every run has the same inputs, so more time finds no more;
 /// `cargo xtask fuzz` is for finding.
 const FUZZ_SECONDS: &str = "20";
@@ -49,7 +52,7 @@ pub fn test(args: &[String]) -> Result<()> {
     steps.step("host", || host::build(Profile::Quick))?;
     steps.step("samples", || samples::build(&host::path(Profile::Quick), &[]))?;
     steps.step("components of other hosts", foreign::build)?;
-    steps.step("tests of the host", || cargo_test(&host, args))?;
+    steps.step("tests of the host", || host_tests(&host, args))?;
     steps.step("tests", || cargo_test(TESTED, args))?;
     eprintln!("==> everything passed in {}", minutes(steps.elapsed()));
     Ok(())
@@ -58,6 +61,13 @@ pub fn test(args: &[String]) -> Result<()> {
 fn lint(packages: &[&str]) -> Result<()> {
     let mut clippy = cargo(&["clippy", "--all-targets"]);
     run(clippy.args(packages).args(["--", "-D", "warnings"]))
+}
+
+/// The host's own tests: the unit tests as `dev` has them, with the engine of the profile `quick`, and the others with its library.
+fn host_tests(host: &[&str], args: &[String]) -> Result<()> {
+    let unit_tests = [host, UNOPTIMISED, &["--lib"]].concat();
+    cargo_test(&unit_tests, args)?;
+    cargo_test(&[host, &["--test=*"]].concat(), args)
 }
 
 fn cargo_test(packages: &[&str], args: &[String]) -> Result<()> {
