@@ -77,7 +77,7 @@ fn cargo_test(packages: &[&str], args: &[String]) -> Result<()> {
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         // A test of the suite waits for most of its time.
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
-        test.env("RUST_TEST_THREADS", (3 * cores).to_string());
+        test.env("RUST_TEST_THREADS", (2 * cores).to_string());
     }
     run(test.env("HOST_FUZZ_SECONDS", FUZZ_SECONDS))
 }
