@@ -31,7 +31,8 @@ pub mod rabbitmq;
 pub mod registry;
 pub mod stub;
 
-use std::time::Duration;
+use std::fmt::Display;
+use std::time::{Duration, Instant};
 
 pub use admin::{Admin, AdminReply};
 pub use config::{Config, Isolation, Listen, Plugin, computing_tenants};
@@ -45,6 +46,19 @@ pub use stub::StubServer;
 /// The longest wait for anything that must happen before the test fails. Long, because it costs nothing if the host works, and
 /// a busy machine is slow.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Looks repeatedly until there is something; `missing` is the message if there is nothing within [`PATIENCE`].
+#[track_caller]
+pub fn until<T, M: Display>(mut look: impl FnMut() -> Option<T>, missing: impl Fn() -> M) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{}", missing());
+        pause();
+    }
+}
 
 /// Between two looks at what nobody reports. Without it, whoever waits takes the processor from what is waited for.
 pub fn pause() {

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rustix::process::Signal;
 use sandloop_tests::{
     Admin, Config, Host, Isolation, Listen, Peer, Plugin, more_than_the_kernel_holds, own_loopback,
-    pause, sandloop,
+    sandloop, until,
 };
 
 /// The token for access over TCP.
@@ -51,11 +51,7 @@ fn a_unix_socket_is_its_users_alone_and_goes_with_the_host() {
     host.signal(Signal::TERM);
     // Its folder is removed with the outcome of `stop`.
     host.wait_log("stopped");
-    let begun = std::time::Instant::now();
-    while path.exists() {
-        assert!(begun.elapsed() < sandloop_tests::PATIENCE, "the path is left");
-        pause();
-    }
+    until(|| (!path.exists()).then_some(()), || "the path is left");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use sandloop_tests::host::{Running, command, finish};
 use sandloop_tests::hostile::wat::{Pieces, core_module};
-use sandloop_tests::{Host, PATIENCE, Peer, Server, paths, pause, process, sandloop, workspace};
+use sandloop_tests::{Host, Peer, Server, paths, process, sandloop, until, workspace};
 use tempfile::TempDir;
 
 /// A plugin that answers any data with these three letters.
@@ -301,21 +301,11 @@ fn a_command_ends_with_the_one_that_runs_it() {
 
 /// The number in a file that another process writes.
 fn number_in(path: &Path) -> u32 {
-    let begun = std::time::Instant::now();
-    loop {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        if let Some(number) = text.strip_suffix('\n').and_then(|text| text.parse().ok()) {
-            return number;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{} has {text:?}", path.display());
-        pause();
-    }
+    let text = || fs::read_to_string(path).unwrap_or_default();
+    let number = || text().strip_suffix('\n').and_then(|text| text.parse().ok());
+    until(number, || format!("{} has {:?}", path.display(), text()))
 }
 
 fn wait_for_the_end(sleeper: u32) {
-    let begun = std::time::Instant::now();
-    while process::is_alive(sleeper) {
-        assert!(begun.elapsed() < PATIENCE, "{sleeper} still runs");
-        pause();
-    }
+    until(|| (!process::is_alive(sleeper)).then_some(()), || format!("{sleeper} still runs"));
 }

@@ -85,6 +85,21 @@ fn meet(
     }
 }
 
+/// [`meet`] of peers of the guest `channels` who are subscribed to the room.
+fn meet_in_room(peers: &mut [Peer]) {
+    meet(peers, Own::Heard, say, heard);
+}
+
+/// The command for a word.
+fn say(word: &str) -> String {
+    format!("push room {word}\n")
+}
+
+/// The line in which it arrives.
+fn heard(word: &str) -> String {
+    format!("got {word}")
+}
+
 /// Whether this line comes within a moment; those before it are read.
 fn hears(peer: &mut Peer, wanted: &str) -> bool {
     let begun = Instant::now();
@@ -116,12 +131,7 @@ fn who_is_subscribed_on_any_host_hears_everything_once_and_in_the_order_of_its_s
     for peer in &mut peers {
         assert_eq!(ask(peer, "subscribe room"), "ok");
     }
-    meet(
-        &mut peers,
-        Own::Heard,
-        |word| format!("push room {word}\n"),
-        |word| format!("got {word}"),
-    );
+    meet_in_room(&mut peers);
     for (number, peer) in peers.iter_mut().enumerate() {
         let words: Vec<String> = (0..50).map(|word| format!("{number}.{word}")).collect();
         peer.send(format!("push room {}\n", words.join(" ")));

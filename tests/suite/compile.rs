@@ -7,9 +7,7 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 use sandloop_tests::host::command;
-use sandloop_tests::{
-    Config, Host, Listen, PATIENCE, Plugin, Running, paths, pause, process, sandloop,
-};
+use sandloop_tests::{Config, Host, Listen, Plugin, Running, paths, process, sandloop, until};
 use tempfile::TempDir;
 
 /// The plugin whose compilation does not end.
@@ -176,14 +174,10 @@ fn the_compiler_ends_with_its_host() {
         let config = beside_a_bomb(dir.path(), "compile_time", "\"1h\"");
         fs::write(dir.path().join("plugins.toml"), config.to_toml()).expect("a new file");
         let mut host = check(dir.path());
-        let compiler = until(|| {
-            // The compilers are distinguished by their progress only: the bomb's is the one that stays.
-            let all = process::children(host.id());
-            all.into_iter().find(|child| 3 < process_age_ticks(*child))
-        });
+        let compiler = bombs_compiler(host.id());
         process::signal(host.id(), signal);
         host.wait().expect("the child is ours");
-        until(|| (!process::is_alive(compiler)).then_some(()));
+        until(|| (!process::is_alive(compiler)).then_some(()), || "the compiler still runs");
     }
 }
 
@@ -204,17 +198,14 @@ fn a_stop_does_not_wait_for_a_compiler() {
             fs::write(&file, bomb).expect("a file");
             host.signal(Signal::HUP);
         }
-        let compiler = until(|| {
-            let all = process::children(host.pid());
-            all.into_iter().find(|child| 3 < process_age_ticks(*child))
-        });
+        let compiler = bombs_compiler(host.pid());
         let begun = Instant::now();
         host.signal(Signal::TERM);
         let outcome = host.wait();
         println!("reload: {is_reload}: ended after {:?}", begun.elapsed());
         // A host that has never served ends by the signal.
         assert_eq!(outcome.code, Some(if is_reload { 0 } else { 143 }), "{outcome:?}");
-        until(|| (!process::is_alive(compiler)).then_some(()));
+        until(|| (!process::is_alive(compiler)).then_some(()), || "the compiler still runs");
     }
 }
 
@@ -226,23 +217,16 @@ fn check(dir: &Path) -> Child {
     command.spawn().expect("the host's binary can be run")
 }
 
-/// Repeats `look` until it returns something.
-#[track_caller]
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if let Some(found) = look() {
-            return found;
-        }
-        pause();
-    }
-    panic!("not after {PATIENCE:?}");
-}
-
 /// The CPU time of a process, in the kernel's ticks.
 fn process_age_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let fields: Vec<&str> =
         stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     fields.get(11).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+}
+
+/// The compiler of the bomb, once it runs. The compilers are distinguished by their progress only: the bomb's is the one that stays.
+fn bombs_compiler(host: u32) -> u32 {
+    let find = || process::children(host).into_iter().find(|child| 3 < process_age_ticks(*child));
+    until(find, || "nothing compiles")
 }

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
 use std::{env, fs};
 
 use sandloop_tests::host::finish;
 use sandloop_tests::paths::{python_with, workspace};
 use sandloop_tests::pika::{Pika, Refusal};
 use sandloop_tests::rabbitmq::Broker;
-use sandloop_tests::{PATIENCE, pause};
+use sandloop_tests::until;
 use serde_json::{Value, json};
 
 /// The processes with this directory in their environment.
@@ -27,13 +26,7 @@ fn processes_of(dir: &Path) -> Vec<String> {
 /// Waits until there are none: a killed one exists until the kernel has removed it.
 #[track_caller]
 fn wait_none_of(dir: &Path) {
-    let end = Instant::now() + PATIENCE;
-    while let left = processes_of(dir)
-        && !left.is_empty()
-    {
-        assert!(Instant::now() < end, "{left:?}");
-        pause();
-    }
+    until(|| processes_of(dir).is_empty().then_some(()), || format!("{:?}", processes_of(dir)));
 }
 
 #[test]

@@ -6,12 +6,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Instant;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use rustix::process::Signal;
 use sandloop_tests::host::command;
-use sandloop_tests::{Config, Listen, Outcome, PATIENCE, Plugin, Running, paths, pause, sandloop};
+use sandloop_tests::{Config, Listen, Outcome, PATIENCE, Plugin, Running, paths, sandloop, until};
 use tempfile::TempDir;
 
 /// The signals that end a start, and the exit codes.
@@ -236,11 +235,7 @@ fn wait_for_compiler(pid: u32) {
         let children = tasks.flatten().map(|task| fs::read_to_string(task.path().join("children")));
         children.flatten().any(|children| !children.trim().is_empty())
     };
-    let begun = Instant::now();
-    while !has_child() {
-        assert!(begun.elapsed() < PATIENCE, "it compiles nothing");
-        pause();
-    }
+    until(|| has_child().then_some(()), || "it compiles nothing");
 }
 
 /// A component of one core module with much code.

@@ -63,7 +63,8 @@ fn lint(packages: &[&str]) -> Result<()> {
     run(clippy.args(packages).args(["--", "-D", "warnings"]))
 }
 
-/// The host's own tests: the unit tests as `dev` has them, with the engine of the profile `quick`, and the others with its library.
+/// The host's own tests, all with the same engine: the unit tests on the crate without optimisation, the others on the library
+/// that the host is made of.
 fn host_tests(host: &[&str], args: &[String]) -> Result<()> {
     let unit_tests = [host, UNOPTIMISED, &["--lib"]].concat();
     cargo_test(&unit_tests, args)?;

@@ -1,15 +1,12 @@
 //! `amqp-bridge`: people with lines and WebSockets on one side, a broker on the other.
 
 use std::process::Command;
-use std::time::Instant;
 
 use sandloop_tests::host::finish;
 use sandloop_tests::paths::python;
 use sandloop_tests::pika::Pika;
 use sandloop_tests::rabbitmq::{Broker, Vhost};
-use sandloop_tests::{
-    Config, Host, Isolation, Listen, PATIENCE, Plugin, component, pause, workspace,
-};
+use sandloop_tests::{Config, Host, Isolation, Listen, Plugin, component, until, workspace};
 use serde_json::json;
 
 use super::address_of;
@@ -68,18 +65,13 @@ fn lines_become_messages_and_messages_lines() {
 /// The end of a connection in the broker's log: a separate line if the client has sent `connection.close`, and one with a colon
 /// and a cause behind it otherwise.
 fn told_end(vhost: &Vhost) -> String {
-    let begun = Instant::now();
     let of_this = format!("amqp-bridge, vhost: '{}'", vhost.name);
-    loop {
-        let log = Broker::shared().log();
-        let ends =
-            |line: &&str| line.contains("closing AMQP connection") && line.contains(&of_this);
-        if let Some(line) = log.lines().find(ends) {
-            return line.to_owned();
-        }
-        assert!(begun.elapsed() < PATIENCE, "no end of a connection in\n{log}");
-        pause();
-    }
+    let ends = |line: &&str| line.contains("closing AMQP connection") && line.contains(&of_this);
+    let log = || Broker::shared().log();
+    until(
+        || log().lines().find(ends).map(str::to_owned),
+        || format!("no end of a connection in\n{}", log()),
+    )
 }
 
 /// A host that stops ends its connections to the broker by the protocol, and so does a version that a reload replaces.

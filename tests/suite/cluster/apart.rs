@@ -8,21 +8,13 @@ use sandloop_tests::config::text;
 use sandloop_tests::nats::Nats;
 use sandloop_tests::{Admin, Config, Host, Listen, PATIENCE, Peer, Plugin};
 
-use super::{LIMIT, Own, ask, hosts, meet, sharing};
+use super::{LIMIT, ask, hosts, meet_in_room, say, sharing};
 
 /// The configuration of a plugin of the suite that also echoes, for a host that soon notices a lost connection.
 fn quick(config: Config) -> Config {
     let config = config.cluster("ping", text("200ms")).cluster("connect_deadline", text("1s"));
     let config = config.cluster("apart", text("unready"));
     config.plugin(Plugin::new("echo")).listen(Listen::tcp("echo"))
-}
-
-fn say(word: &str) -> String {
-    format!("push room {word}\n")
-}
-
-fn heard(word: &str) -> String {
-    format!("got {word}")
 }
 
 /// Waits until `/readyz` answers with this status.
@@ -44,12 +36,12 @@ fn a_server_that_dies_is_left_for_another() {
     let mut nats = Nats::cluster(3);
     let hosts = hosts(&nats, 3, || Plugin::new("channels"));
     let mut peers: Vec<Peer> = hosts.iter().map(subscribed).collect();
-    meet(&mut peers, Own::Heard, say, heard);
+    meet_in_room(&mut peers);
     for server in 0..3 {
         nats.kill(server);
-        meet(&mut peers, Own::Heard, say, heard);
+        meet_in_room(&mut peers);
         nats.start_again(server);
-        meet(&mut peers, Own::Heard, say, heard);
+        meet_in_room(&mut peers);
     }
     hosts.into_iter().for_each(|host| drop(host.stop()));
 }
@@ -86,7 +78,7 @@ fn a_partition_is_noticed_bridged_as_far_as_there_is_room_and_counted() {
     far.wait_log("connected to NATS");
     let admin = Admin::of(&far);
     let mut peers = [cable.at_host(|| subscribed(&near)), cable.at_peer(|| subscribed(&far))];
-    meet(&mut peers, Own::Heard, say, heard);
+    meet_in_room(&mut peers);
     let mut echo = cable.at_peer(|| far.connect("echo"));
     cable.cut();
     // It gets no error: it has to ping.
@@ -120,7 +112,7 @@ fn a_partition_is_noticed_bridged_as_far_as_there_is_room_and_counted() {
     for said in &words[..KEPT] {
         assert_eq!(of_near.line(), format!("got {said}"));
     }
-    meet(&mut peers, Own::Heard, say, heard);
+    meet_in_room(&mut peers);
     // The numbers of the near host show the missed messages: its five, and greetings that came too early.
     let missed = admin.metric("sandloop_cluster_lost_total{tenant=\"channels\",reason=\"missed\"}");
     assert!(missed.is_some_and(|missed| 5.0 <= missed), "{missed:?}");

@@ -7,7 +7,7 @@ use sandloop_tests::{
     Admin, Config, Host, Isolation, Listen, Peer, Plugin, component, sandloop, workspace,
 };
 
-use super::{Own, ask, meet, sharing};
+use super::{ask, meet_in_room, sharing};
 
 /// Three users: the host's, and those of two tenants, each of which may use its own subjects only.
 const USERS: &str = r#"authorization { users: [
@@ -123,12 +123,7 @@ fn tenants_with_users_or_accounts_of_their_own_hear_themselves_alone() {
             for peer in &mut pair {
                 assert_eq!(ask(peer, "subscribe room"), "ok");
             }
-            meet(
-                &mut pair,
-                Own::Heard,
-                |word| format!("push room {word}\n"),
-                |word| format!("got {word}"),
-            );
+            meet_in_room(&mut pair);
             pair
         });
         for (tenant, pair) in ["a", "b"].into_iter().zip(&mut peers) {

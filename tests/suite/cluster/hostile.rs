@@ -6,7 +6,7 @@ use sandloop_tests::config::text;
 use sandloop_tests::nats::Nats;
 use sandloop_tests::{Admin, Config, Host, Listen, PATIENCE, Peer, Plugin, component};
 
-use super::{LIMIT, Own, ask, drain, hosts, meet, sharing};
+use super::{LIMIT, Own, ask, drain, hosts, meet, meet_in_room, sharing};
 
 /// A client of NATS with handwritten commands, which is subscribed to every subject.
 fn observer(nats: &Nats) -> Peer {
@@ -153,12 +153,7 @@ fn what_no_server_takes_is_refused_before_anybody_hears_it() {
     for peer in &mut peers {
         assert_eq!(ask(peer, "subscribe room"), "ok");
     }
-    meet(
-        &mut peers,
-        Own::Heard,
-        |word| format!("push room {word}\n"),
-        |word| format!("got {word}"),
-    );
+    meet_in_room(&mut peers);
     let (giant, large) = ("x".repeat(5000), "y".repeat(3000));
     peers[0].send(format!("push room {giant}\n"));
     assert_eq!(peers[0].line(), LIMIT);
@@ -200,12 +195,7 @@ fn a_flood_of_pushes_is_its_tenants_own() {
     for peer in &mut modest {
         assert_eq!(ask(peer, "subscribe room"), "ok");
     }
-    meet(
-        &mut modest,
-        Own::Heard,
-        |word| format!("push room {word}\n"),
-        |word| format!("got {word}"),
-    );
+    meet_in_room(&mut modest);
     let mut greedy: Vec<Peer> = (0..4).map(|_| hosts[0].connect("greedy")).collect();
     for round in 0..20 {
         greedy.iter_mut().for_each(|peer| peer.send("flood room\n"));
@@ -264,12 +254,7 @@ fn thousands_of_subscriptions_end_at_the_tenants_bound_and_are_given_up() {
     for peer in &mut modest {
         assert_eq!(ask(peer, "subscribe room"), "ok");
     }
-    meet(
-        &mut modest,
-        Own::Heard,
-        |word| format!("push room {word}\n"),
-        |word| format!("got {word}"),
-    );
+    meet_in_room(&mut modest);
     admin.wait_metric(subscriptions, 0.0);
     hosts.into_iter().for_each(|host| drop(host.stop()));
 }

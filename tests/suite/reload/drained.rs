@@ -1,10 +1,9 @@
 //! Connections of a version that a reload replaces or removes are notified, as at a stop; only their plugin closes them.
 
 use std::fs;
-use std::time::Instant;
 
 use rustix::process::Signal;
-use sandloop_tests::{Host, Isolation, PATIENCE, Peer, component, own_loopback, pause};
+use sandloop_tests::{Host, Isolation, Peer, component, own_loopback, until};
 
 use super::reload;
 
@@ -110,11 +109,8 @@ impl Site {
     }
 
     fn wait_told(&self, count: usize) {
-        let begun = Instant::now();
-        while self.told() < count {
-            assert!(begun.elapsed() < PATIENCE, "{count}: {}", self.host.printed());
-            pause();
-        }
+        let is_told = || (count <= self.told()).then_some(());
+        until(is_told, || format!("{count}: {}", self.host.printed()));
     }
 
     /// The number of connections that have been notified.

@@ -12,7 +12,7 @@ use sandloop_tests::certificates::Authority;
 use sandloop_tests::host::{Running, command};
 use sandloop_tests::nginx::Nginx;
 use sandloop_tests::registry::{Layout, Registry, digest};
-use sandloop_tests::{PATIENCE, Peer, component, own_loopback, pause, process};
+use sandloop_tests::{PATIENCE, Peer, component, own_loopback, process, until};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -163,11 +163,10 @@ impl Site {
         host.wait();
         // Its compilers end with it.
         for compiler in compilers {
-            let begun = Instant::now();
-            while process::is_alive(compiler) {
-                assert!(begun.elapsed() < PATIENCE, "{moment:?}: a compiler is left: {compiler}");
-                pause();
-            }
+            until(
+                || (!process::is_alive(compiler)).then_some(()),
+                || format!("{moment:?}: a compiler is left: {compiler}"),
+            );
         }
         let host = self.start();
         self.expect_version(&format!("{moment:?}"));
