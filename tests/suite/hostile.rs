@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sandloop_tests::hostile::attacks::{self, Attack, Peers};
 use sandloop_tests::hostile::drive::{
-    ANSWER_MAX, attack, attack_for, attacked_host, descriptors, wait_descriptors,
+    ANSWER_MAX, attack, attack_for, attacked_host, descriptors, memory_left, wait_descriptors,
 };
 use sandloop_tests::hostile::wat::{self, Pieces};
 use sandloop_tests::hostile::{crowds, long_calls};
@@ -74,7 +74,7 @@ fn withstand_one(one: &Attack) {
     if let Some(told) = one.told {
         host.wait_line(&format!("{}: {told}", one.name), |line| line.0.contains(told));
     }
-    let left = process::resident(host.pid()).saturating_sub(memory);
+    let left = memory_left(&host, &mut echo, memory, MEMORY_LEFT_MAX);
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}: {}", one.name, outcome.stderr);
     assert!(left < MEMORY_LEFT_MAX, "{}: {left} bytes are left", one.name);

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sandloop_tests::hostile::drive::{descriptors, wait_descriptors_for};
+use sandloop_tests::hostile::drive::{descriptors, memory_left, wait_descriptors_for};
 use sandloop_tests::hostile::pairs::{self, Pair};
-use sandloop_tests::{Config, Host, Listen, PATIENCE, Plugin, process};
+use sandloop_tests::{Config, Host, Listen, Plugin, process};
 
 /// Hosts that are attacked side by side.
 const HOSTS: usize = 3;
@@ -60,13 +60,7 @@ fn withstand(left: &Mutex<Vec<Pair>>) {
         let waited = wait_descriptors_for(&host, &mut echo, files, pairs::ALL_AT_ONCE);
         waited.unwrap_or_else(|left| panic!("{}: {left}", pair.name()));
     }
-    let mut grown = process::resident(host.pid()).saturating_sub(memory);
-    let begun = Instant::now();
-    // What is kept for the next sandboxes is given back between events, and by threads of a low priority.
-    while MEMORY_LEFT_MAX < grown && begun.elapsed() < PATIENCE {
-        echo.expect_echo("still here\n");
-        grown = process::resident(host.pid()).saturating_sub(memory);
-    }
+    let grown = memory_left(&host, &mut echo, memory, MEMORY_LEFT_MAX);
     println!("{} MiB, and {} MiB more at the end", memory >> 20, grown >> 20);
     let outcome = host.stop();
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);

@@ -1,9 +1,12 @@
 //! The outbox: input of a peer that does not read is not read either, and no data is lost or kept without a bound.
 
 use sandloop_tests::process::resident;
-use sandloop_tests::{Config, Host, Isolation, Peer, Plugin, more_than_the_kernel_holds};
+use sandloop_tests::{Config, Host, Isolation, Listen, Peer, Plugin, more_than_the_kernel_holds};
 
-use sandloop_tests::hostile::drive::{descriptors, wait_descriptors};
+use sandloop_tests::hostile::drive::{descriptors, memory_left, wait_descriptors};
+
+/// The memory that outboxes may leave behind: sandboxes that are kept for the next, and the first half megabyte of each outbox.
+const LEFT_MAX: u64 = 32 << 20;
 
 each_isolation!(a_peer_that_does_not_read_is_not_read);
 fn a_peer_that_does_not_read_is_not_read(isolation: Isolation) {
@@ -42,6 +45,36 @@ fn a_stalled_peer_that_resets_is_forgotten(isolation: Isolation) {
         assert!(sent < MOST, "the host takes everything");
         peer.reset();
         wait_descriptors(&host, &mut steady, before).unwrap_or_else(|left| panic!("{left}"));
+    }
+    host.stop();
+}
+
+each_isolation!(what_nobody_has_read_is_given_back);
+/// The heap alone would keep it: one small block at the end of an arena that lives on is enough.
+fn what_nobody_has_read_is_given_back(isolation: Isolation) {
+    const EACH: usize = 12 << 20;
+    const PEERS: usize = 8;
+    let plugin = Plugin::new("outbox_flood").isolation(isolation).prints();
+    let config = Config::serving(plugin).plugin(Plugin::new("echo")).listen(Listen::tcp("echo"));
+    let host = Host::start(&config);
+    let mut steady = host.connect("echo");
+    steady.expect_echo("helo\n");
+    let (files, memory) = (descriptors(&host), resident(host.pid()));
+    for round in 0..3 {
+        let flooded = |_| {
+            let mut peer = Peer::connect_narrow(&host.address("outbox_flood"));
+            peer.send(format!("{EACH} 65536\n"));
+            peer
+        };
+        let peers: Vec<Peer> = (0..PEERS).map(flooded).collect();
+        // Each says what it has sent, and its end.
+        host.wait_printed_lines(2 * PEERS * round + PEERS);
+        let full = resident(host.pid()).saturating_sub(memory);
+        peers.into_iter().for_each(Peer::reset);
+        wait_descriptors(&host, &mut steady, files).unwrap_or_else(|left| panic!("{left}"));
+        let left = memory_left(&host, &mut steady, memory, LEFT_MAX);
+        println!("{} MiB waited, {} MiB are left", full >> 20, left >> 20);
+        assert!(left < LEFT_MAX, "{left} bytes are left");
     }
     host.stop();
 }

@@ -4,9 +4,10 @@
 //! much at the end of each of its arenas, of which there are eight per core. On a host whose outboxes grow to 16 MiB that is
 //! hundreds of megabytes of unused memory, which is counted for no tenant. Fixed thresholds disable this (mallopt(3)).
 
-/// The size in bytes from which a block is a mapping of its own, which is unmapped when freed. Read buffers and the
-/// outboxes of fast peers, which are allocated all the time, are smaller.
-const OWN_MAPPING_FROM: i32 = 4 << 20;
+/// The size in bytes from which a block is a mapping of its own, which is unmapped when freed. A smaller one may stay with the heap
+/// for as long as any block behind it lives. Read buffers and the outboxes of fast peers, which are allocated all the time, are
+/// smaller; what piles up for a slow one is in pieces of this size.
+pub(crate) const OWN_MAPPING_FROM: usize = 512 << 10;
 /// The size in bytes of the free memory at the end of an arena from which it is returned to the kernel.
 const KEPT_AT_THE_END: i32 = 1 << 20;
 
@@ -16,7 +17,7 @@ pub fn give_back_what_is_large() {
     use nix::libc::{M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, mallopt};
 
     for (parameter, value) in
-        [(M_MMAP_THRESHOLD, OWN_MAPPING_FROM), (M_TRIM_THRESHOLD, KEPT_AT_THE_END)]
+        [(M_MMAP_THRESHOLD, OWN_MAPPING_FROM as i32), (M_TRIM_THRESHOLD, KEPT_AT_THE_END)]
     {
         // SAFETY: mallopt takes numbers, changes the heap's parameters only, and holds the heap's own lock. An unknown
         // parameter is refused, and the heap works as before.

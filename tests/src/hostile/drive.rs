@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::attacks::{Attack, Peers};
-use crate::{Config, Host, Listen, Peer, Plugin, StubServer};
+use crate::{Config, Host, Listen, Peer, Plugin, StubServer, process};
 
 /// The connections that an idle server keeps open; a new one replaces the oldest.
 const KEPT: usize = 64;
@@ -156,6 +156,20 @@ fn backlog(line: &str, sockets: &HashSet<String>) -> Option<usize> {
     is_meant.then(|| usize::from_str_radix(waiting, 16).ok()).flatten()
 }
 
+/// The memory that the host has more than `before`, in bytes, once it is less than `max`, or after [`PATIENCE`](crate::PATIENCE):
+/// what is kept for the next sandboxes is given back between events, and by threads of a low priority.
+pub fn memory_left(host: &Host, echo: &mut Peer, before: u64, max: u64) -> u64 {
+    let begun = Instant::now();
+    loop {
+        let left = process::resident(host.pid()).saturating_sub(before);
+        if left < max || crate::PATIENCE < begun.elapsed() {
+            return left;
+        }
+        echo.expect_echo("still here\n");
+        crate::pause();
+    }
+}
+
 /// Waits, with an echo at each look, until the host has no more descriptors open than before.
 ///
 /// # Errors
@@ -176,17 +190,24 @@ pub fn wait_descriptors_for(
     before: usize,
     patience: Duration,
 ) -> Result<(), String> {
-    let (mut least, mut since) = (usize::MAX, Instant::now());
+    let (mut least, mut queued, mut since) = (usize::MAX, usize::MAX, Instant::now());
     loop {
-        let (open, waiting) = (descriptors(host), unaccepted(host));
-        if open <= before && waiting == 0 {
+        let open = descriptors(host);
+        // The kernel's table takes long to read: it is read where the descriptors alone do not decide.
+        if open <= before && unaccepted(host) == 0 {
             return Ok(());
         }
-        if open + waiting < least {
-            (least, since) = (open + waiting, Instant::now());
+        if open < least {
+            (least, since) = (open, Instant::now());
         }
         if patience < since.elapsed() {
-            return Err(format!("{open} descriptors are open, not {before}; {waiting} peers wait"));
+            let waiting = unaccepted(host);
+            if queued <= waiting {
+                return Err(format!(
+                    "{open} descriptors are open, not {before}; {waiting} peers wait"
+                ));
+            }
+            (queued, since) = (waiting, Instant::now());
         }
         echo.expect_echo("still here\n");
         crate::pause();

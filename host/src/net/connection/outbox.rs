@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::io::IoSlice;
 
+use crate::base::heap::OWN_MAPPING_FROM;
 use crate::config::limits::Limits;
 use crate::quota::budget::{ByteBudget, Reservation};
 
@@ -31,9 +32,9 @@ impl Marks {
 
 /// Capacity that an empty outbox keeps for the next burst.
 const KEPT_CAPACITY: usize = 16 * 1024;
-/// The least and the most bytes of a piece, unless more is queued at once.
+/// The least and the most bytes of a piece, unless more is queued at once. The largest is given back to the kernel when it is freed.
 const PIECE_MIN: usize = 4 * 1024;
-const PIECE_MAX: usize = 256 * 1024;
+const PIECE_MAX: usize = OWN_MAPPING_FROM;
 /// The most pieces that are written at once.
 const WRITTEN_AT_ONCE: usize = 16;
 
