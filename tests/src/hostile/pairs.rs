@@ -89,7 +89,7 @@ const FOLDER: &str = "data";
 const FILES: usize = 1000;
 
 /// How long nothing may be released while all calls of this guest continue in turns: 16 connections, each of which may
-/// have a hundred lines left, with 100 ms for each line. That is 160 s of a core, of which this tenant has a share, and the
+/// have a hundred lines left, with 50 ms for each line. That is 80 s of a core, of which this tenant has a share, and the
 /// machine may be busy.
 pub const ALL_AT_ONCE: Duration = Duration::from_secs(600);
 
@@ -212,7 +212,7 @@ pub fn attacked(config: Config, name: &str, dir: &Path) -> Config {
         .may_connect(&["127.0.0.1:9"])
         .allow("listen", &["127.0.0.1:*", "udp:127.0.0.1:*"])
         .limit("connections", "16")
-        .limit("cpu_per_event", "\"100ms\"")
+        .limit("cpu_per_event", "\"50ms\"")
         .limit("event_deadline", "\"2s\"")
         .limit("cpu_per_operation", "\"20ms\"")
         .limit("processes", "20")
