@@ -8,7 +8,7 @@ mod apt;
 mod route;
 mod tools;
 
-pub use route::Route;
+pub use route::{Route, ensure_checkers};
 pub use tools::wasm_clang;
 
 use tools::Tool;
@@ -43,7 +43,6 @@ pub fn for_tests() -> Result<Route> {
     ensure(&[&tools::RABBITMQ, &tools::PIKA, &tools::NATS])?;
     // The samples of every language, whose compilers npm and pip fetch.
     ensure(&[&tools::NPM, &tools::PYTHON])?;
-    route::ensure_checkers()?;
     route::ready()
 }
 
@@ -87,6 +86,7 @@ pub fn for_manifests() -> Result<()> {
 
 /// For every command but those of `for_languages` and of what is shipped.
 pub fn everything() -> Result<()> {
+    ensure_checkers()?;
     for_benches()?;
     for_tests()?;
     Ok(())

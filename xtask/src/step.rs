@@ -1,8 +1,10 @@
 //! A command is a list of steps: each is named, numbered and timed, and the first that fails ends the command.
 
+use std::ffi::OsStr;
+use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -86,17 +88,59 @@ pub fn in_parallel<I: Sync, T: Send>(
     done.flatten().collect()
 }
 
+/// Does two pieces of work at once: `work`, and a program whose output is kept until both are done, so that the two do not mix.
+///
+/// # Errors
+/// Where either fails; the other goes on to its end all the same.
+pub fn beside<T>(program: &mut Command, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let (worked, ran) = thread::scope(|scope| {
+        let program = scope.spawn(|| run_quietly(program));
+        (work(), program.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let (ended, output) = ran?;
+    std::io::stderr().write_all(&output)?;
+    let worked = worked?;
+    ended.map(|()| worked)
+}
+
+/// Runs a program to its end. Gives how it ended, and what it wrote, in its order.
+fn run_quietly(program: &mut Command) -> Result<(Result<()>, Vec<u8>)> {
+    let (mut reader, writer) = std::io::pipe()?;
+    program.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = program.spawn().with_context(|| format!("cannot start {}", line(program)))?;
+    // This process's own ends of the pipe: with them it would have no end.
+    program.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut output = Vec::new();
+    reader.read_to_end(&mut output)?;
+    Ok((check(program, child.wait()?), output))
+}
+
 /// A call of cargo from the root of the repository.
 pub fn cargo(arguments: &[&str]) -> Command {
     // The cargo that runs this program: the one the developer chose.
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_package(name)) {
+        cargo.env_remove(name);
+    }
     cargo
+}
+
+/// Whether `cargo run` has set a variable of this name for this program. The build script of `ring` looks at them: passed on, they
+/// would have every direct call of cargo compile `ring`, and all that stands on it, once more.
+fn is_of_this_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// Runs a program to its end with this one's output.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", line(command)))?;
+    check(command, status)
+}
+
+/// An error that names the command, unless it ended well.
+fn check(command: &Command, status: ExitStatus) -> Result<()> {
     if !status.success() {
         bail!("{} ended with {status}", line(command));
     }
@@ -109,9 +153,7 @@ pub fn read(command: &mut Command) -> Result<Vec<u8>> {
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot start {}", line(command)))?;
-    if !status.success() {
-        bail!("{} ended with {status}", line(command));
-    }
+    check(command, status)?;
     Ok(stdout)
 }
 
@@ -163,5 +205,35 @@ mod tests {
         });
         assert_eq!(failed.expect_err("an error").to_string(), "two");
         assert!(in_parallel(&[], |(): &()| Ok(())).expect("no error").is_empty());
+    }
+
+    #[test]
+    fn of_two_at_once_each_is_run_and_each_failure_is_told() {
+        let shell = |script: &str| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]);
+            shell
+        };
+        let (result, output) = run_quietly(&mut shell("echo one; echo two >&2")).expect("a shell");
+        result.expect("it ended well");
+        assert_eq!(output, b"one\ntwo\n");
+
+        beside(&mut shell("true"), || Ok(())).expect("both succeed");
+        let mut ran = false;
+        let failed = beside(&mut shell("exit 3"), || {
+            ran = true;
+            Ok(())
+        });
+        assert!(ran && failed.expect_err("an error").to_string().contains("exit status: 3"));
+        let failed = beside(&mut shell("true"), || -> Result<()> { bail!("no") });
+        assert_eq!(failed.expect_err("an error").to_string(), "no");
+    }
+
+    #[test]
+    fn cargo_is_called_as_a_developer_calls_it() {
+        let cargo = cargo(&["build"]);
+        let removed =
+            |name: &str| cargo.get_envs().any(|(it, value)| it == name && value.is_none());
+        assert!(removed("CARGO_PKG_NAME") && removed("CARGO_MANIFEST_DIR"));
     }
 }
