@@ -111,8 +111,9 @@ fn sleepers_have_their_bound_and_hold_nobody_up() {
         most = most.max(threads(host.pid()));
         assert!(sleeper.line().starts_with("slept "));
     }
-    // Threads that wait for the next first slice are not the tenant's.
-    assert!(most <= before + AT_ONCE + 8, "{before} threads became {most}");
+    // On a busy machine the threads of calls that have ended are there for a while longer. A few wait for the next first slice,
+    // and are not the tenant's.
+    assert!(most <= before + 2 * AT_ONCE + 8, "{before} threads became {most}");
     let line = host.wait_line("the bound", |line| line.field("limit") == Some("slow_calls"));
     assert_eq!(line.field("tenant"), Some("many"), "{line}");
     host.stop();
