@@ -9,7 +9,6 @@ mod queue;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use crate::base::lock::{Condvar, Mutex, MutexGuard};
 use crate::base::thread::lower_priority;
@@ -24,10 +23,7 @@ use crate::quota::semaphore::Permit;
 use crate::workers::LONGEST_END;
 use crate::workers::slow_call::{CallOf, SlowCall};
 use crate::workers::slow_lane::queue::{LaneCall, LaneQueue};
-use crate::workers::turnstile::Turnstile;
-
-/// How often the lane checks whether the tenant of a waiting call has CPU time again.
-const CPU_WAIT: Duration = Duration::from_millis(1);
+use crate::workers::turnstile::{CPU_WAIT_MAX, Turnstile};
 
 /// The lane. Clones share it.
 #[derive(Debug, Clone)]
@@ -172,7 +168,7 @@ impl SlowLane {
             let changed = &self.0.changed;
             if something_waits {
                 // There is no notification when a tenant has CPU time again.
-                changed.wait_for(&mut queue, CPU_WAIT);
+                changed.wait_for(&mut queue, CPU_WAIT_MAX);
             } else {
                 changed.wait(&mut queue);
             }

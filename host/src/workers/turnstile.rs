@@ -13,8 +13,12 @@ use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::plugin::shared::HostShared;
 
-/// How often a waiting call checks whether its tenant has CPU time again, of which there is no notification.
-const CPU_WAIT: Duration = Duration::from_millis(1);
+/// How often it is looked whether a tenant has CPU time again, at least. There is no notification of it, and the time that is known
+/// for it holds until another call of the tenant, or a reload, changes it. Whoever waits in a call pays for each look: a thousand of
+/// them a second took all of a small bound.
+pub(super) const CPU_WAIT_MAX: Duration = Duration::from_millis(125);
+/// How often at most.
+const CPU_WAIT_MIN: Duration = Duration::from_millis(1);
 /// The longest park of a thread that is woken when it gets a turn.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -58,21 +62,30 @@ impl Turnstile {
         if ticket.is_granted() {
             return true;
         }
-        let has_budget = self.host.tenant(tenant).is_some_and(|it| it.cpu.is_bounded());
         cancel.wake_when_cancelled(&waker());
         while !ticket.is_granted() {
             if cancel.is_cancelled() {
                 self.lock().remove(tenant, &ticket);
                 break;
             }
-            self.clock.park(if has_budget { CPU_WAIT } else { LONG });
-            if has_budget {
-                self.dispatch(self.lock());
-            }
+            self.clock.park(self.longest_park(tenant));
+            self.dispatch(self.lock());
         }
         cancel.forget_waker();
         // It may have been granted between the last check and the removal.
         ticket.is_granted()
+    }
+
+    /// How long a call of this tenant waits for a turn until it looks itself.
+    fn longest_park(&self, tenant: usize) -> Duration {
+        let Some(tenant) = self.host.tenant(tenant).filter(|tenant| tenant.cpu.is_bounded()) else {
+            return LONG;
+        };
+        let now = self.clock.now();
+        if !tenant.cpu.is_empty(now) {
+            return CPU_WAIT_MAX;
+        }
+        tenant.cpu.worth_waiting_for(now).since(now).clamp(CPU_WAIT_MIN, CPU_WAIT_MAX)
     }
 
     /// Releases a turn.
