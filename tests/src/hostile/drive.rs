@@ -42,16 +42,18 @@ pub fn attacked_host_of(one: &Attack, config: Config) -> Host {
 /// How long a peer waits for an answer.
 pub const ANSWER_MAX: Duration = Duration::from_millis(100);
 
-/// Repeats the attack until it is told to stop; returns the number of repetitions.
+/// Attacks, and again until it is told to stop; returns how often. On a busy machine it may be told before it has begun.
 pub fn attack(address: &str, peers: Peers, stop: &AtomicBool) -> u32 {
     let address = address.strip_prefix("tcp://").expect("a TCP address");
     let mut times = 0;
-    while !stop.load(Ordering::Relaxed) {
+    loop {
         // Refusals, resets and silence are all right: the host's behaviour is checked elsewhere.
         let _ = once(address, peers, ANSWER_MAX);
         times += 1;
+        if stop.load(Ordering::Relaxed) {
+            return times;
+        }
     }
-    times
 }
 
 /// Repeats the attack until connections are refused; `times` counts the repetitions.
