@@ -20,7 +20,9 @@ pub struct TokenBucket {
 const UNBOUNDED: i64 = i64::MAX;
 
 /// The maximum number of wake-ups per second of a user that waits for tokens.
-const WAKES_PER_SECOND: i64 = 8;
+const WAKES_PER_SECOND: u32 = 8;
+/// How long an empty bucket takes, without a debt, until it is worth waiting for.
+pub(crate) const WORTH_AFTER: Duration = Duration::from_millis(1000 / WAKES_PER_SECOND as u64);
 
 const SECOND: i128 = 1_000_000_000;
 
@@ -99,7 +101,7 @@ impl TokenBucket {
         }
         self.fill(now);
         let per_second = self.per_second();
-        let wanted = (per_second / WAKES_PER_SECOND).max(1);
+        let wanted = (per_second / i64::from(WAKES_PER_SECOND)).max(1);
         let missing = i128::from(wanted) - i128::from(self.left.load(Ordering::Relaxed));
         let filled = Moment::from_start(Duration::from_nanos(self.filled.load(Ordering::Relaxed)));
         let wait = (missing.max(0) * SECOND + i128::from(per_second) - 1) / i128::from(per_second);

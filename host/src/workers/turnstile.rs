@@ -12,11 +12,12 @@ use crate::base::lock::{Mutex, MutexGuard};
 use crate::base::thread::waker;
 use crate::clock::Clock;
 use crate::plugin::shared::HostShared;
+use crate::quota::token_bucket::WORTH_AFTER;
 
 /// How often it is looked whether a tenant has CPU time again, at least. There is no notification of it, and the time that is known
 /// for it holds until another call of the tenant, or a reload, changes it. Whoever waits in a call pays for each look: a thousand of
 /// them a second took all of a small bound.
-pub(super) const CPU_WAIT_MAX: Duration = Duration::from_millis(125);
+pub(super) const CPU_WAIT_MAX: Duration = WORTH_AFTER;
 /// How often at most.
 const CPU_WAIT_MIN: Duration = Duration::from_millis(1);
 /// The longest park of a thread that is woken when it gets a turn.
