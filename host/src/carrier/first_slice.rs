@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::base::lock::MutexGuard;
 use crate::base::thread::{look_at, lower_priority_of};
 use crate::carrier::{FirstSlice, LoopSlot};
-use crate::engine::ticker::Watched;
+use crate::engine::ticker::{Sight, Watched};
 use crate::host_api::call::Pace;
 use crate::workers::slow_call::SlowCall;
 
-/// The number of ticks after which the reactor is taken from a guest: it has then run for 0.5 to 1.5 slices, depending on
-/// when the first tick came.
+/// The number of ticks after which the reactor is taken from a guest: it has then run for 0.5 to 2 slices, depending on
+/// when the first tick came and on how soon the second one followed.
 const LOOKS_MAX: u32 = 2;
 
 impl FirstSlice {
@@ -80,26 +80,26 @@ impl Pace for FirstSlice {
 impl Watched for FirstSlice {
     /// A guest that is in a host function does not notice the end of its slice: then the loop is taken from here. One whose
     /// thread waits for a core has had no slice yet.
-    fn look(&self) -> bool {
+    fn look(&self) -> Sight {
         // Its thread is about to take the loop, or to leave it.
-        let Some(mut slot) = self.slot.try_lock() else { return false };
+        let Some(mut slot) = self.slot.try_lock() else { return Sight::Nobody };
         let Some((spares, thread)) = self.relief.as_ref().filter(|_| slot.the_loop.is_some())
         else {
-            return false;
+            return Sight::Nobody;
         };
         slot.looks += 1;
         if slot.looks < LOOKS_MAX {
-            return true;
+            return Sight::Arrived;
         }
-        let Some(seen) = look_at(*thread) else { return true };
+        let Some(seen) = look_at(*thread) else { return Sight::Stays };
         let before = *slot.cpu_seen.get_or_insert(seen.cpu);
         // Half a slice since then, if the ticker woke in time.
         let computes = spares.slice() * 2 / 5 <= seen.cpu.saturating_sub(before);
         if !computes && !seen.waits {
-            return true;
+            return Sight::Stays;
         }
         let is_low = computes && lower_priority_of(*thread).is_ok();
         self.hand_on(slot, |call| call.goes_on_elsewhere(before, is_low));
-        false
+        Sight::Nobody
     }
 }

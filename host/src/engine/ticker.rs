@@ -40,14 +40,28 @@ struct TickerShared {
 struct WatchList(Mutex<Vec<Weak<dyn Watched>>>);
 
 /// An object that the ticker checks once a slice while a guest may run, and [`CLOSE_LOOKS_IN_A_SLICE`] times while a guest is
-/// in its first slice: waking a thread costs as much as many calls, and most guests have returned by the next check.
+/// in its first slice (see [`Vigilance`]).
 pub trait Watched: Send + Sync {
-    /// Checks; returns whether it is to be checked more often. Called on the ticker's thread; must not block.
-    fn look(&self) -> bool;
+    /// Checks. Called on the ticker's thread; must not block.
+    fn look(&self) -> Sight;
+}
+
+/// What a check has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// No guest in its first slice.
+    Nobody,
+    /// A guest in its first slice that the check before did not find.
+    Arrived,
+    /// A guest in its first slice that the check before has found.
+    Stays,
 }
 
 /// The number of checks per slice of a guest that is watched closely.
-pub const CLOSE_LOOKS_IN_A_SLICE: u32 = 2;
+const CLOSE_LOOKS_IN_A_SLICE: u32 = 2;
+
+/// The number of slices without a close check after one that found that the guest had returned.
+const CALM_SLICES: u32 = 8;
 
 /// The number of slices without any guest after which the ticker sleeps. Waking it costs a system call, so it stays awake
 /// over the short gaps of a busy loop.
@@ -76,6 +90,32 @@ impl Idle {
 
     fn is_long(&self) -> bool {
         IDLE_SLICES <= self.slices
+    }
+}
+
+/// Whether the next check is a close one. Waking this thread costs 20 µs, as much as several calls, and where guests are entered all
+/// the time every check finds one, which has nearly always returned by the next.
+#[derive(Debug, Default)]
+struct Vigilance {
+    closely: bool,
+    /// The number of slices until a guest that has just arrived is watched closely again.
+    calm: u32,
+}
+
+impl Vigilance {
+    /// After the check at the end of a slice, or after a close one.
+    fn found(&mut self, sight: Sight) {
+        let was_in_vain = self.closely && sight != Sight::Stays;
+        self.calm = if was_in_vain { CALM_SLICES } else { self.calm };
+        self.closely = match sight {
+            Sight::Nobody => false,
+            Sight::Arrived => self.calm == 0,
+            Sight::Stays => true,
+        };
+    }
+
+    fn slice_over(&mut self) {
+        self.calm = self.calm.saturating_sub(1);
     }
 }
 
@@ -110,11 +150,11 @@ impl Drop for Ticker {
 }
 
 impl WatchList {
-    fn look(&self) -> bool {
+    fn look(&self) -> Sight {
         let mut watched = self.0.lock();
         watched.retain(|watched| watched.strong_count() != 0);
-        let looks = watched.iter().filter_map(Weak::upgrade).map(|watched| watched.look());
-        looks.fold(false, |any, closely| any | closely)
+        let sights = watched.iter().filter_map(Weak::upgrade).map(|watched| watched.look());
+        sights.fold(Sight::Nobody, Sight::max)
     }
 }
 
@@ -156,17 +196,18 @@ impl TickerShared {
     fn run(&self, engine: &EngineWeak, slice: Duration) {
         let mut idle = Idle::default();
         let step = slice / CLOSE_LOOKS_IN_A_SLICE;
-        let (mut closely, mut steps) = (false, 0);
+        let (mut vigilance, mut steps) = (Vigilance::default(), 0);
         while !self.stop.load(Ordering::SeqCst) {
             // Until the next slice, or the next check.
-            let slept = if closely { 1 } else { CLOSE_LOOKS_IN_A_SLICE - steps };
+            let slept = if vigilance.closely { 1 } else { CLOSE_LOOKS_IN_A_SLICE - steps };
             std::thread::sleep(step * slept);
-            closely = self.watched.look();
+            vigilance.found(self.watched.look());
             steps += slept;
             if steps < CLOSE_LOOKS_IN_A_SLICE {
                 continue;
             }
             steps = 0;
+            vigilance.slice_over();
             let Some(engine) = engine.upgrade() else { return };
             engine.increment_epoch();
             idle.has_passed(self.entries.load(Ordering::SeqCst));
@@ -228,6 +269,40 @@ mod tests {
         assert!(!may_sleep_after(IDLE_SLICES * 100, &mut idle, &activity));
         drop(entered);
         assert!(may_sleep_after(IDLE_SLICES + 1, &mut idle, &activity));
+    }
+
+    /// The number of close checks in this many slices, where each check at the end of a slice finds a guest that has just arrived,
+    /// and each close one finds this instead.
+    fn close_looks(slices: u32, at_a_close_look: Sight) -> u32 {
+        let (mut vigilance, mut close) = (Vigilance::default(), 0);
+        for _ in 0..slices {
+            if vigilance.closely {
+                vigilance.found(at_a_close_look);
+                close += 1;
+            }
+            vigilance.found(Sight::Arrived);
+            vigilance.slice_over();
+        }
+        close
+    }
+
+    #[test]
+    fn guests_that_come_and_go_are_rarely_looked_at_closely() {
+        let slices = 100 * (CALM_SLICES + 1);
+        for another in [Sight::Nobody, Sight::Arrived] {
+            assert_eq!(close_looks(slices, another), 100, "{another:?}");
+        }
+    }
+
+    #[test]
+    fn a_guest_that_stays_is_looked_at_closely_even_in_calm() {
+        let mut vigilance = Vigilance::default();
+        for sight in [Sight::Arrived, Sight::Nobody, Sight::Arrived] {
+            vigilance.found(sight);
+        }
+        assert!(!vigilance.closely, "the close look was in vain");
+        vigilance.found(Sight::Stays);
+        assert!(vigilance.closely);
     }
 
     #[test]
