@@ -54,7 +54,11 @@ struct Held {
     socket: Option<Socket>,
 }
 
-struct Keep(Socket);
+struct Keep {
+    socket: Socket,
+    /// What has come of a line.
+    input: Vec<u8>,
+}
 
 /// Whether one more was granted; none where it is never refused.
 type Granted = Option<bool>;
@@ -116,7 +120,7 @@ impl Keep {
             Some(("proxying", function)) => self.ask_proxying(function),
             Some(("socket-options", function)) => self.ask_options(function, ask),
             Some(("datagrams", "send-datagram")) => {
-                granted(self.0.send_datagram(&ask.bytes, "127.0.0.1", 9))
+                granted(self.socket.send_datagram(&ask.bytes, "127.0.0.1", 9))
             }
             Some(("tls", function)) => self.ask_tls(function, ask),
             Some(("tls-handler", _)) => self.ask_tls("start-tls", ask),
@@ -132,7 +136,7 @@ impl Keep {
     }
 
     fn ask_socket(&self, function: &str, ask: &Ask) -> Granted {
-        let socket = &self.0;
+        let socket = &self.socket;
         match function {
             "connect" => {
                 let to = Endpoint { host: "127.0.0.1".to_owned(), port: 9 };
@@ -173,11 +177,11 @@ impl Keep {
         let path =
             if large.is_empty() { "data/name 0".to_owned() } else { format!("data/{large}") };
         match function {
-            "send-file" => granted(self.0.send_file(&path, 0..u64::MAX, |_| {})),
+            "send-file" => granted(self.socket.send_file(&path, 0..u64::MAX, |_| {})),
             "send-version" => {
                 let Ok(metadata) = fs::metadata("data/name 0") else { return None };
                 let version = FileVersion::of(&metadata).expect("the system tells the time");
-                granted(self.0.send_file_version(&path, 0..u64::MAX, version, |_| {}))
+                granted(self.socket.send_file_version(&path, 0..u64::MAX, version, |_| {}))
             }
             other => panic!("no row for files.{other}"),
         }
@@ -185,22 +189,22 @@ impl Keep {
 
     /// Proxied to what is connecting to nobody, again and again.
     fn ask_proxying(&self, function: &str) -> Granted {
-        let target =
-            HELD.with_borrow_mut(|held| held.socket.get_or_insert_with(|| self.0.clone()).clone());
+        let target = HELD
+            .with_borrow_mut(|held| held.socket.get_or_insert_with(|| self.socket.clone()).clone());
         match function {
             "proxy-incoming-to" => {
-                let granted = self.0.proxy_incoming_to(&target).is_ok();
-                self.0.stop_proxying();
+                let granted = self.socket.proxy_incoming_to(&target).is_ok();
+                self.socket.stop_proxying();
                 Some(granted)
             }
-            "stop-proxying" => done(self.0.stop_proxying()),
-            "get-proxied-bytes" => done(self.0.get_proxied_bytes()),
+            "stop-proxying" => done(self.socket.stop_proxying()),
+            "get-proxied-bytes" => done(self.socket.get_proxied_bytes()),
             other => panic!("no row for proxying.{other}"),
         }
     }
 
     fn ask_options(&self, function: &str, ask: &Ask) -> Granted {
-        let socket = &self.0;
+        let socket = &self.socket;
         let some = Duration::from_secs(60);
         match function {
             "set-keepalive" => granted(socket.enable_keepalive(some, some, 3)),
@@ -219,7 +223,7 @@ impl Keep {
 
     /// A handshake that nobody answers, on this connection and on many more.
     fn ask_tls(&self, function: &str, ask: &Ask) -> Granted {
-        let socket = &self.0;
+        let socket = &self.socket;
         match function {
             "start-tls" => {
                 let role = TlsClient::new(ask.name.replace(' ', "-"));
@@ -228,7 +232,7 @@ impl Keep {
                 done(socket.start_tls(role));
                 let make = |socket: Socket| {
                     socket.start_tls(TlsClient::new("localhost")).ok();
-                    Keep(socket)
+                    Keep { socket, input: Vec::new() }
                 };
                 granted(connect("127.0.0.1", 9, make))
             }
@@ -388,9 +392,15 @@ fn ask_wasi(function: &str, ask: &Ask) -> Granted {
 }
 
 impl Connection for Keep {
+    /// Of lines that come together the first is taken.
     fn receive_data(&mut self, data: &[u8]) {
-        let line = String::from_utf8_lossy(data);
-        let Some((what, resource)) = line.trim().split_once(' ') else { return };
+        self.input.extend(data);
+        let Some(end) = self.input.iter().rposition(|byte| *byte == b'\n') else { return };
+        let rest = self.input.split_off(end + 1);
+        let lines = std::mem::replace(&mut self.input, rest);
+        let lines = String::from_utf8_lossy(&lines);
+        let line = lines.lines().next().unwrap_or_default();
+        let Some((what, resource)) = line.split_once(' ') else { return };
         let mut number = 0;
         let most = match resource {
             "endless" => u32::MAX,
@@ -415,7 +425,7 @@ impl Connection for Keep {
         if resource == "trap" {
             std::process::abort();
         }
-        self.0.send_data(format!("{number}\n"));
+        self.socket.send_data(format!("{number}\n"));
     }
 }
 
@@ -424,7 +434,7 @@ impl Keep {
         // What a guest does not read it never sees the end of: it is the guest's own to give it up.
         socket.set_comm_inactivity_timeout(Duration::from_secs(1));
         SOCKET.set(Some(socket.clone()));
-        Keep(socket)
+        Keep { socket, input: Vec::new() }
     }
 }
 
