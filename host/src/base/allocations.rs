@@ -43,13 +43,16 @@ pub struct Recording<A>(
 // noting neither allocates nor panics.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for Recording<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if IS_RECORDING.get() {
-            // What is recorded is looked through: it must not have words of what was there before.
-            // SAFETY: the caller has promised what the inner allocator asks for.
-            return unsafe { self.alloc_zeroed(layout) };
+        // SAFETY: the caller has promised what the inner allocator asks for.
+        let block = unsafe { self.0.alloc(layout) };
+        if IS_RECORDING.get() && !block.is_null() {
+            // What is recorded is looked through: it must not have words of what was there before. The C library's own way to
+            // a block of zeros passes by its cache of small ones.
+            // SAFETY: the block is new and has this size.
+            unsafe { block.write_bytes(0, layout.size()) };
+            note(block, layout.size());
         }
-        // SAFETY: as above.
-        unsafe { self.0.alloc(layout) }
+        block
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {

@@ -62,7 +62,7 @@ pub(crate) fn enter(
             state.call.begin(budget, pace.clone());
             let by_panic =
                 |panicked| Err(Trapped::by_panic(&template.plugin, &panicked, Stage::Make));
-            record = Some(Record::begin());
+            record = state.is_looked_ahead_for.then(Record::begin);
             let made = panics::catch(|| Sandbox::new(&template, *state)).unwrap_or_else(by_panic);
             match made {
                 Ok(sandbox) => Box::new(sandbox),
@@ -76,7 +76,7 @@ pub(crate) fn enter(
     let trapped = match performed {
         Ok(Ok(outcome)) => {
             match record.map(Record::end) {
-                Some(blocks) => sandbox.working_set = WorkingSet::of(&blocks),
+                Some(blocks) => sandbox.working_set = Some(WorkingSet::of(&blocks)),
                 None => sandbox.find_memory(),
             }
             return Finished { sandbox: Some(sandbox), event, result: Ok(outcome), used };

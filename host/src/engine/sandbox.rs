@@ -43,8 +43,8 @@ pub struct Sandbox {
     guest: Guest,
     /// The guest's object of each connection, and the number of its socket handle.
     objects: FxHashMap<ConnectionId, (ResourceAny, u32)>,
-    /// Where its memory is.
-    pub(super) working_set: WorkingSet,
+    /// Where its memory is, if that was noted.
+    pub(super) working_set: Option<WorkingSet>,
 }
 
 impl Sandbox {
@@ -62,7 +62,7 @@ impl Sandbox {
             instance,
             guest,
             objects: FxHashMap::default(),
-            working_set: WorkingSet::default(),
+            working_set: None,
         })
     }
 
@@ -98,14 +98,17 @@ impl Sandbox {
 
     /// Has the processor fetch what the next event needs. The sandbox itself should be there already.
     pub(crate) fn prefetch(&self) {
-        self.working_set.prefetch(&self.template.pages_in_use);
+        if let Some(working_set) = &self.working_set {
+            working_set.prefetch(&self.template.pages_in_use);
+        }
     }
 
     /// Finds out where its memory is, when that has become worth it.
     pub(super) fn find_memory(&mut self) {
+        let Some(working_set) = &mut self.working_set else { return };
         match self.store.data().events {
-            LASTS_AFTER => self.working_set.find_areas(),
-            SETTLED_AFTER => self.template.pages_in_use.learn(&self.working_set),
+            LASTS_AFTER => working_set.find_areas(),
+            SETTLED_AFTER => self.template.pages_in_use.learn(working_set),
             _ => {}
         }
     }

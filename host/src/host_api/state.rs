@@ -45,6 +45,8 @@ pub struct HostState {
     pub subject_handle: Option<u32>,
     /// The number of events that were delivered to it.
     pub events: u64,
+    /// Whether the reactor looks ahead for its events, so that it is worth noting where its memory is.
+    pub is_looked_ahead_for: bool,
     /// Made with the first line that it writes.
     pub(super) output: Option<GuestOutput>,
     /// The ids of timers that are set.
@@ -106,6 +108,7 @@ impl HostState {
             subject: None,
             subject_handle: None,
             events: 0,
+            is_looked_ahead_for: false,
             output: None,
             timers: HashSet::new(),
             listeners: HashSet::new(),

@@ -8,6 +8,8 @@ use crate::run::stage::{HandTurned, component, folder};
 
 /// More than few, in `reactor/lookahead.rs`.
 const PEERS: usize = 300;
+/// The same of some.
+const SOME: usize = 40;
 
 fn echo() -> HandTurned {
     let echo = component("echo");
@@ -28,7 +30,13 @@ fn pages_in_use(host: &HandTurned) -> Option<(usize, usize)> {
 #[test]
 fn the_pages_of_a_sandbox_are_found_when_it_has_settled() {
     let mut host = echo();
+    let mut early = host.connect("echo");
+    let _some: Vec<TcpStream> = (0..SOME).map(|_| host.connect("echo")).collect();
     let mut peer = host.connect("echo");
+    for _ in 2..SETTLED_AFTER + 8 {
+        assert!(host.echoes(&mut early));
+    }
+    assert_eq!(pages_in_use(&host), None, "nobody has noted where the memory of the first one is");
     for _ in 2..SETTLED_AFTER {
         assert!(host.echoes(&mut peer));
     }
