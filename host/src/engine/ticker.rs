@@ -39,8 +39,8 @@ struct TickerShared {
 #[derive(Default)]
 struct WatchList(Mutex<Vec<Weak<dyn Watched>>>);
 
-/// An object that the ticker checks once a slice while a guest may run, and [`CLOSE_LOOKS_IN_A_SLICE`] times while a guest is
-/// in its first slice (see [`Vigilance`]).
+/// An object that the ticker checks once a slice while a guest may run, and twice where a guest in its first slice has been found
+/// (see `Vigilance`).
 pub trait Watched: Send + Sync {
     /// Checks. Called on the ticker's thread; must not block.
     fn look(&self) -> Sight;
@@ -106,7 +106,9 @@ impl Vigilance {
     /// After the check at the end of a slice, or after a close one.
     fn found(&mut self, sight: Sight) {
         let was_in_vain = self.closely && sight != Sight::Stays;
-        self.calm = if was_in_vain { CALM_SLICES } else { self.calm };
+        if was_in_vain {
+            self.calm = CALM_SLICES;
+        }
         self.closely = match sight {
             Sight::Nobody => false,
             Sight::Arrived => self.calm == 0,
