@@ -45,7 +45,8 @@ pub struct HostState {
     pub subject_handle: Option<u32>,
     /// The number of events that were delivered to it.
     pub events: u64,
-    /// Whether the reactor looks ahead for its events, so that it is worth noting where its memory is.
+    /// Whether the reactor will look ahead for its events, so that it is worth noting where its memory is. One for all connections
+    /// is made before they come.
     pub is_looked_ahead_for: bool,
     /// Made with the first line that it writes.
     pub(super) output: Option<GuestOutput>,
@@ -98,6 +99,7 @@ impl HostState {
         let call = CallMeter::new(&env.clock);
         let kept = KeptMeter::new(&plugin.tenant.host_memory);
         let counts = OwnCounts::new(&plugin.tenant.counts);
+        let is_looked_ahead_for = plugin.config.isolation == Isolation::Plugin;
         HostState {
             plugin,
             env,
@@ -108,7 +110,7 @@ impl HostState {
             subject: None,
             subject_handle: None,
             events: 0,
-            is_looked_ahead_for: false,
+            is_looked_ahead_for,
             output: None,
             timers: HashSet::new(),
             listeners: HashSet::new(),

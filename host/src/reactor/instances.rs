@@ -57,7 +57,7 @@ impl Reactor {
         state.cluster_pid = role.as_ref().and_then(Role::cluster_pid);
         // Processes and sandboxes of one connection exist only while the reactor runs.
         state.running = role.is_some() || plugin.config.isolation == Isolation::Connection;
-        state.is_looked_ahead_for = self.is_about_to_look_ahead();
+        state.is_looked_ahead_for |= self.is_about_to_look_ahead();
         let seat = Seat::Empty(template, Box::new(state));
         let mut instance = Instance::new(plugin, seat, slot);
         instance.role = role;

@@ -20,8 +20,8 @@ const WORKING_SET: usize = 1;
 /// of one or two megabytes, and fetching it anew costs a tenth of an event. With two hundred it begins to gain.
 const FEW: usize = 128;
 
-/// The number of connections from which on it is noted where the memory of a new sandbox is, which takes a seventh of the time that
-/// a short connection takes: some of them are there when there are more than a few.
+/// The number of connections from which on it is noted where the memory of a new one's sandbox is. For all of them that took a
+/// seventh of a short connection's time; with this number some are noted when there are more than a few.
 const SOME: usize = FEW / 4;
 
 impl Reactor {
