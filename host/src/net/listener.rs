@@ -20,7 +20,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use mio::event::Source;
-use mio::net::{TcpListener, UnixListener};
+use mio::net::UnixListener;
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, Socket, Type};
 
@@ -32,6 +32,7 @@ use crate::net::connection::stream::Stream;
 use crate::net::datagram::DatagramSocket;
 use crate::net::listener::error::{BindError, BindFault};
 use crate::net::listener::handed::{HandedSockets, HandoverSockets};
+use crate::net::listener::tcp::TcpListenSocket;
 use crate::net::listener::tls::TlsServer;
 use crate::net::listener::unix::{FolderLock, OwnedPath};
 use crate::net::stand_in::StandInListener;
@@ -76,7 +77,7 @@ pub struct Listener {
 
 #[derive(Debug)]
 enum ListenSocket {
-    Tcp(TcpListener),
+    Tcp(TcpListenSocket),
     Unix(UnixListener),
     Udp(DatagramSocket),
     StandIn(StandInListener),
@@ -312,7 +313,7 @@ impl BoundListener {
         let backlog = endpoint.backlog;
         let is_inherited = matches!(config.listeners[place].address, ListenAddress::Inherited(_));
         let reactors = config.host.limits.reactors;
-        let tcp = |socket: Socket| ListenSocket::Tcp(TcpListener::from_std(socket.into()));
+        let tcp = |socket: Socket| ListenSocket::Tcp(TcpListenSocket::new(socket));
         let udp = |socket: Socket| ListenSocket::Udp(DatagramSocket::new(socket.into()));
         let unix = |socket: Socket| {
             ListenSocket::Unix(UnixListener::from_std(StdUnixListener::from(socket)))
@@ -389,10 +390,7 @@ impl Listener {
     pub fn accept(&self) -> io::Result<Stream> {
         match &self.socket {
             ListenSocket::Tcp(socket) => {
-                let (stream, _) = socket.accept()?;
-                // As EventMachine does, so that a small answer is not delayed.
-                stream.set_nodelay(true)?;
-                let stream = Stream::Tcp(stream);
+                let stream = Stream::Tcp(socket.accept()?);
                 match &self.endpoint.tls {
                     None => Ok(stream),
                     Some(tls) => tls.session(stream),
@@ -417,7 +415,7 @@ impl Listener {
         match &self.socket {
             _ if before.backlog == backlog => Ok(()),
             // A socket that listens already keeps its backlog's connections.
-            ListenSocket::Tcp(socket) => SockRef::from(socket).listen(backlog),
+            ListenSocket::Tcp(socket) => socket.listen(backlog),
             ListenSocket::Unix(socket) => SockRef::from(socket).listen(backlog),
             ListenSocket::Udp(_) | ListenSocket::StandIn(_) => Ok(()),
         }
@@ -435,7 +433,7 @@ impl Listener {
 impl Source for Listener {
     fn register(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
         match &mut self.socket {
-            ListenSocket::Tcp(socket) => socket.register(registry, token, what),
+            ListenSocket::Tcp(socket) => socket.source().register(registry, token, what),
             ListenSocket::Unix(socket) => socket.register(registry, token, what),
             ListenSocket::Udp(socket) => socket.register(registry, token, what),
             ListenSocket::StandIn(socket) => socket.bell_mut().register(registry, token, what),
@@ -444,7 +442,7 @@ impl Source for Listener {
 
     fn reregister(&mut self, registry: &Registry, token: Token, what: Interest) -> io::Result<()> {
         match &mut self.socket {
-            ListenSocket::Tcp(socket) => socket.reregister(registry, token, what),
+            ListenSocket::Tcp(socket) => socket.source().reregister(registry, token, what),
             ListenSocket::Unix(socket) => socket.reregister(registry, token, what),
             ListenSocket::Udp(socket) => socket.reregister(registry, token, what),
             ListenSocket::StandIn(socket) => socket.bell_mut().reregister(registry, token, what),
@@ -453,7 +451,7 @@ impl Source for Listener {
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
         match &mut self.socket {
-            ListenSocket::Tcp(socket) => socket.deregister(registry),
+            ListenSocket::Tcp(socket) => socket.source().deregister(registry),
             ListenSocket::Unix(socket) => socket.deregister(registry),
             ListenSocket::Udp(socket) => socket.deregister(registry),
             ListenSocket::StandIn(socket) => socket.bell_mut().deregister(registry),

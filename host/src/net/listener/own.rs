@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mio::net::{TcpListener, UnixListener};
+use mio::net::UnixListener;
 
 use crate::config::address::ListenAddress;
 use crate::config::limits;
@@ -17,6 +17,7 @@ use crate::config::socket_access::SocketAccess;
 use crate::contract::bindings::Accepted;
 use crate::net::datagram::DatagramSocket;
 use crate::net::listener::error::BindFault;
+use crate::net::listener::tcp::TcpListenSocket;
 use crate::net::listener::{Endpoint, ListenSocket, Listener, tcp, udp, unix};
 use crate::net::network::Network;
 
@@ -41,7 +42,7 @@ pub(crate) fn open(
         (ListenPlace::Tcp(address), Network::System) => {
             let (socket, address) = tcp::bind(*address)?;
             socket.listen(backlog)?;
-            let socket = ListenSocket::Tcp(TcpListener::from_std(socket.into()));
+            let socket = ListenSocket::Tcp(TcpListenSocket::new(socket));
             (socket, ListenAddress::Tcp(address), None)
         }
         (ListenPlace::Udp(address), _) => {
