@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mio::Interest;
+use mio::{Interest, Registry};
 
 use crate::base::arena::{ConnectionId, InstanceId};
 use crate::base::token::PollSource;
@@ -251,17 +251,20 @@ impl Reactor {
         TurnPhase::Unbinds
     }
 
-    /// Writes what the socket accepts without blocking, and closes it.
+    /// Writes what the socket accepts without blocking, and closes it. Once is enough.
     fn close_socket(&mut self, id: ConnectionId) {
         let now = self.setup.env.clock.turn();
         let Some(entry) = self.connections.get_mut(id) else { return };
+        if std::mem::replace(&mut entry.is_closed, true) {
+            return;
+        }
         let mut connection = entry.shared.lock();
         connection.flush(now, LAST_FLUSH_BYTES);
         let (sent, instance) = (connection.take_sent(), entry.instance);
         connection.close_tls();
         connection.discard_input();
-        if let Some(mut stream) = connection.take_stream() {
-            deregister(self.poll.registry(), &mut stream);
+        if let Some(stream) = connection.take_stream() {
+            close(self.poll.registry(), stream);
         }
         drop(connection);
         let deadlines =
@@ -329,8 +332,13 @@ impl Reactor {
     }
 }
 
-fn deregister(registry: &mio::Registry, stream: &mut Stream) {
-    if let Err(error) = registry.deregister(stream) {
+/// Closes a socket. That ends its registration as well, without a system call of its own: the poll forgets a socket with its last
+/// descriptor. A process that is being forked has all descriptors for a moment; events that are reported until it has closed them
+/// name a connection that is gone, and are ignored.
+fn close(registry: &Registry, mut stream: Stream) {
+    if stream.is_shared()
+        && let Err(error) = registry.deregister(&mut stream)
+    {
         tracing::debug!(%error, "socket not deregistered");
     }
 }

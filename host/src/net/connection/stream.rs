@@ -114,6 +114,12 @@ impl Stream {
         }
     }
 
+    /// Whether its socket may have another descriptor, with which it stays open, and registered with a poll, when this one is
+    /// closed.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Stream::StandIn(_))
+    }
+
     /// Its TLS stream, if it has TLS.
     pub fn tls(&mut self) -> Option<&mut TlsStream> {
         match self {

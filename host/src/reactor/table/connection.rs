@@ -52,6 +52,8 @@ pub(crate) struct ConnectionEntry {
     /// Whether it is in the backlog for that.
     pub waits_to_write: bool,
     pub unbind_is_due: bool,
+    /// Whether its socket was closed.
+    pub is_closed: bool,
     /// The deadline that is set, and its time-out.
     pub inactivity: Option<(DeadlineKey, Duration)>,
     pub pending_connect: Option<(DeadlineKey, Duration)>,
@@ -109,6 +111,7 @@ impl ConnectionEntry {
             is_rate_limited: false,
             waits_to_write: false,
             unbind_is_due: false,
+            is_closed: false,
             inactivity: None,
             pending_connect: None,
             close_deadline: None,
