@@ -17,7 +17,8 @@ use crate::net::connection::files::FileEnd;
 use crate::net::connection::{CloseReason, SharedConnection};
 use crate::quota::budget::Reservation;
 
-/// One event, with a variant for each function that a guest exports.
+/// One event, with a variant for each function that a guest exports. It is moved several times on its way, so what is both large
+/// and rare is boxed.
 #[derive(Debug)]
 pub enum Event {
     /// `lifecycle.prepare`, for an instance that is created while the loop runs.
@@ -118,7 +119,7 @@ pub enum Event {
         argument: Message,
     },
     /// `deferred-handler.completed`.
-    Deferred(Deferred),
+    Deferred(Box<Deferred>),
     /// `subscriptions.message`.
     Message {
         /// The instance's id for the subscription.
@@ -131,7 +132,7 @@ pub enum Event {
         /// The instance's id for the pop.
         pop: u32,
         /// The item, which returns to its queue unless it is delivered.
-        item: Handout,
+        item: Box<Handout>,
     },
     /// `mailbox.spawned`.
     Spawned {
@@ -140,7 +141,7 @@ pub enum Event {
         /// The name given to `spawn`.
         name: String,
         /// The argument given to `spawn`.
-        argument: Message,
+        argument: Box<Message>,
     },
     /// `mailbox.notified`.
     Notified(Message),

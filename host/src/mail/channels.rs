@@ -191,14 +191,14 @@ impl Channel {
     fn send(&self, message: &Arc<Message>, tenant: usize, except: Option<(usize, Member)>) {
         for on in self.on.iter().filter(|on| 0 < on.members.len()) {
             let except = except.filter(|(reactor, _)| *reactor == on.reactor);
-            on.post.send(Mail::Message(Delivery {
+            on.post.send(Mail::Message(Box::new(Delivery {
                 tenant,
                 message: message.clone(),
                 members: on.members.clone(),
                 except: except.map(|(_, member)| member),
                 up_to: on.members.last(),
                 after: 0,
-            }));
+            })));
         }
     }
 }

@@ -31,15 +31,15 @@ pub enum Mail {
     /// The addresses of a name that a connection waits for; empty if it has none.
     Resolved { connection: ConnectionId, addresses: VecDeque<Attempt> },
     /// A deferred job has ended.
-    Deferred(Deferred),
+    Deferred(Box<Deferred>),
     /// A message was pushed to a channel.
-    Message(Delivery),
+    Message(Box<Delivery>),
     /// An item for a pop.
     Popped {
         instance: InstanceId,
         /// The instance's id for the pop.
         pop: u32,
-        item: Handout,
+        item: Box<Handout>,
     },
     /// Messages were put into the mailbox of a process.
     Notified {

@@ -103,7 +103,8 @@ impl Queues {
     }
 
     /// Hands an item of the cluster to the pop that has waited longest here. Without a pop it returns to the cluster.
-    pub fn deliver(&self, name: &str, mut item: Handout) {
+    pub fn deliver(&self, name: &str, item: Handout) {
+        let mut item = Box::new(item);
         loop {
             let mut queues = self.lock();
             let next = queues.get_mut(name).and_then(|queue| queue.waiting.pop_first());
@@ -203,7 +204,7 @@ impl Queues {
     fn send(self: &Arc<Self>, name: &str, mut ready: Vec<(WaitingPop, u64, Message)>) {
         while let Some((waiting, order, item)) = ready.pop() {
             let WaitingPop { address, pop } = waiting;
-            let item = Handout::new(self.clone(), (name.to_owned(), order), item);
+            let item = Box::new(Handout::new(self.clone(), (name.to_owned(), order), item));
             let mail = Mail::Popped { instance: address.instance, pop, item };
             let Err(Mail::Popped { item: refused, .. }) = address.post.try_send(mail) else {
                 continue;

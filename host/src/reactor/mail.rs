@@ -172,7 +172,7 @@ impl Reactor {
     }
 
     /// Delivers a message to its next subscriber. If the tenant has used its share the others get it in the next turn.
-    fn deliver_mail(&mut self, mut delivery: Delivery, left: &mut usize) -> MailStep {
+    fn deliver_mail(&mut self, mut delivery: Box<Delivery>, left: &mut usize) -> MailStep {
         if self.fair_share.has_used_its_share(delivery.tenant) {
             self.agenda.mail.push_front(delivery.tenant, Mail::Message(delivery));
             return MailStep::Dispatch;
@@ -205,7 +205,7 @@ impl Reactor {
     /// Delivers a message that was held back to its next subscriber.
     fn deliver_held_back(
         &mut self,
-        mut delivery: Delivery,
+        mut delivery: Box<Delivery>,
         mut tenants: VecDeque<usize>,
         left: &mut usize,
     ) -> MailStep {

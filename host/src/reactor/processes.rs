@@ -47,7 +47,7 @@ impl Reactor {
         if let (Some(term), Some(child)) = (term, self.instances.get_mut(id)) {
             child.run_in(term);
         }
-        self.deliver(id, Event::Spawned { process: number, name, argument });
+        self.deliver(id, Event::Spawned { process: number, name, argument: Box::new(argument) });
         self.deliver_waiting(number, waiting, tenant);
     }
 
@@ -67,7 +67,10 @@ impl Reactor {
                 self.processes.insert(number, id);
                 let role = self.instances.get_mut(id).and_then(|it| it.role.as_mut());
                 role.into_iter().for_each(Role::is_born);
-                self.deliver(id, Event::Spawned { process: number, name, argument });
+                self.deliver(
+                    id,
+                    Event::Spawned { process: number, name, argument: Box::new(argument) },
+                );
                 self.deliver_waiting(number, waiting, tenant);
             }
             Err(why) => self.log_unavailable(plugin, why),

@@ -139,12 +139,8 @@ impl Worker {
         let Some(seat) = self.seat(&plugin, fencing) else {
             plugin.at_limit(self.env.clock.now(), &limits::TENANT_MEMORY, || None);
             let (instance, outcome) = (asker.instance, Err(Failure::Unavailable.into()));
-            return asker.post.send(Mail::Deferred(Deferred {
-                instance,
-                job: id,
-                outcome,
-                permits: Some(permits),
-            }));
+            let deferred = Deferred { instance, job: id, outcome, permits: Some(permits) };
+            return asker.post.send(Mail::Deferred(Box::new(deferred)));
         };
         let event = Event::Operation { operation, argument };
         let cancel = seat.cancel_token().clone();
@@ -169,8 +165,8 @@ impl Worker {
         }
         let outcome = self.outcome(&plugin, operation, finished);
         let instance = asker.instance;
-        let permits = Some(permits);
-        asker.post.send(Mail::Deferred(Deferred { instance, job: id, outcome, permits }));
+        let deferred = Deferred { instance, job: id, outcome, permits: Some(permits) };
+        asker.post.send(Mail::Deferred(Box::new(deferred)));
     }
 
     /// A sandbox for a job, or what is needed to make one; none if its tenant has no memory left.

@@ -67,11 +67,11 @@ pub(in crate::reactor) enum MailStep {
     /// Messages of these tenants that were held back.
     HeldBack(VecDeque<usize>),
     /// Delivering one of those messages, and the tenants after it.
-    DeliverHeldBack(Delivery, VecDeque<usize>),
+    DeliverHeldBack(Box<Delivery>, VecDeque<usize>),
     /// The rest of the mail.
     Dispatch,
     /// Delivering a message of that.
-    Deliver(Delivery),
+    Deliver(Box<Delivery>),
 }
 
 /// The progress of the phase of the sockets.
