@@ -100,6 +100,6 @@ impl Watched for FirstSlice {
         }
         let is_low = computes && lower_priority_of(*thread).is_ok();
         self.hand_on(slot, |call| call.goes_on_elsewhere(before, is_low));
-        Sight::Nobody
+        Sight::Stays
     }
 }

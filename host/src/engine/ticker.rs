@@ -53,15 +53,18 @@ pub enum Sight {
     Nobody,
     /// A guest in its first slice that the check before did not find.
     Arrived,
-    /// A guest in its first slice that the check before has found.
+    /// A guest in its first slice that the check before has found. This check may have relieved its thread.
     Stays,
 }
 
 /// The number of checks per slice of a guest that is watched closely.
 const CLOSE_LOOKS_IN_A_SLICE: u32 = 2;
 
-/// The number of slices without a close check after one that found that the guest had returned.
+/// The number of slices without a close check after one in vain, which found that the guest had returned.
 const CALM_SLICES: u32 = 8;
+
+/// It doubles with each further one in vain, up to this.
+const CALM_SLICES_MAX: u32 = 128;
 
 /// The number of slices without any guest after which the ticker sleeps. Waking it costs a system call, so it stays awake
 /// over the short gaps of a busy loop.
@@ -98,21 +101,29 @@ impl Idle {
 #[derive(Debug, Default)]
 struct Vigilance {
     closely: bool,
+    /// What the last check has found.
+    last: Option<Sight>,
     /// The number of slices until a guest that has just arrived is watched closely again.
     calm: u32,
+    /// That number after the last close check in vain; 0 if a guest has stayed since.
+    calm_for: u32,
 }
 
 impl Vigilance {
     /// After the check at the end of a slice, or after a close one.
     fn found(&mut self, sight: Sight) {
-        let was_in_vain = self.closely && sight != Sight::Stays;
-        if was_in_vain {
-            self.calm = CALM_SLICES;
+        let has_just_arrived = self.last.replace(sight) == Some(Sight::Arrived);
+        if self.closely && has_just_arrived && sight != Sight::Stays {
+            self.calm_for = (2 * self.calm_for).clamp(CALM_SLICES, CALM_SLICES_MAX);
+            self.calm = self.calm_for;
         }
         self.closely = match sight {
             Sight::Nobody => false,
             Sight::Arrived => self.calm == 0,
-            Sight::Stays => true,
+            Sight::Stays => {
+                (self.calm, self.calm_for) = (0, 0);
+                true
+            }
         };
     }
 
@@ -290,10 +301,13 @@ mod tests {
 
     #[test]
     fn guests_that_come_and_go_are_rarely_looked_at_closely() {
-        let slices = 100 * (CALM_SLICES + 1);
+        // After 8, 16, 32 and 64 slices, and then after 128 each.
+        let slices = CALM_SLICES_MAX - CALM_SLICES + 100 * (CALM_SLICES_MAX + 1);
         for another in [Sight::Nobody, Sight::Arrived] {
-            assert_eq!(close_looks(slices, another), 100, "{another:?}");
+            let close = close_looks(slices, another);
+            assert!((100..=105).contains(&close), "{another:?}: {close}");
         }
+        assert!(slices / 2 < close_looks(slices, Sight::Stays));
     }
 
     #[test]
@@ -304,6 +318,11 @@ mod tests {
         }
         assert!(!vigilance.closely, "the close look was in vain");
         vigilance.found(Sight::Stays);
+        assert!(vigilance.closely);
+        // Its thread was relieved: the next that arrives is looked at closely at once.
+        for sight in [Sight::Nobody, Sight::Arrived] {
+            vigilance.found(sight);
+        }
         assert!(vigilance.closely);
     }
 
