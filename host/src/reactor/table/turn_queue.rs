@@ -3,17 +3,26 @@
 
 use std::collections::VecDeque;
 
-/// A fair queue for one kind of work.
+/// A fair queue for one kind of work. Most are empty in most turns, so what tells that is in it, and the rest elsewhere: a turn
+/// looks at every queue several times, and would fetch their memory after each wait.
 #[derive(Debug)]
 pub(in crate::reactor) struct TurnQueue<T> {
-    tenants: Vec<TenantItems<T>>,
+    /// The number of items.
+    waiting: usize,
+    /// The number of tenants that are still to be served in this phase.
+    in_phase: usize,
+    tenants: Box<TenantQueues<T>>,
+}
+
+#[derive(Debug)]
+struct TenantQueues<T> {
+    items: Vec<TenantItems<T>>,
     /// The tenants with items, those that have waited longest first.
     active: Vec<usize>,
     /// The tenants that a phase has passed over.
     passed_over: Vec<usize>,
     /// The tenants that are still to be served in this phase, the next one first, and how many items each may have.
     phase: VecDeque<(usize, usize)>,
-    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -25,21 +34,25 @@ struct TenantItems<T> {
 impl<T> TurnQueue<T> {
     /// An empty queue for this number of tenants.
     pub(in crate::reactor) fn new(tenants: usize) -> TurnQueue<T> {
-        let none = || TenantItems { items: VecDeque::new(), is_active: false };
-        TurnQueue {
-            tenants: std::iter::repeat_with(none).take(tenants).collect(),
-            active: Vec::new(),
-            passed_over: Vec::new(),
-            phase: VecDeque::new(),
+        let mut queue = TurnQueue {
             waiting: 0,
-        }
+            in_phase: 0,
+            tenants: Box::new(TenantQueues {
+                items: Vec::new(),
+                active: Vec::new(),
+                passed_over: Vec::new(),
+                phase: VecDeque::new(),
+            }),
+        };
+        queue.grow(tenants);
+        queue
     }
 
     /// Makes room for at least `tenants` tenants.
     pub(in crate::reactor) fn grow(&mut self, tenants: usize) {
-        while self.tenants.len() < tenants {
-            self.tenants.push(TenantItems { items: VecDeque::new(), is_active: false });
-        }
+        let tenants = tenants.max(self.tenants.items.len());
+        let none = || TenantItems { items: VecDeque::new(), is_active: false };
+        self.tenants.items.resize_with(tenants, none);
     }
 
     pub(in crate::reactor) fn is_empty(&self) -> bool {
@@ -48,7 +61,7 @@ impl<T> TurnQueue<T> {
 
     /// Appends an item of a tenant.
     pub(in crate::reactor) fn push(&mut self, tenant: usize, item: T) {
-        if let Some(items) = self.items_of(tenant) {
+        if let Some(items) = self.tenants.items_of(tenant) {
             items.push_back(item);
             self.waiting += 1;
         }
@@ -57,51 +70,74 @@ impl<T> TurnQueue<T> {
     /// Appends items of a tenant.
     pub(in crate::reactor) fn extend(&mut self, tenant: usize, more: Vec<T>) {
         if !more.is_empty()
-            && let Some(items) = self.items_of(tenant)
+            && let Some(items) = self.tenants.items_of(tenant)
         {
-            let before = items.len();
+            self.waiting += more.len();
             items.extend(more);
-            let after = items.len();
-            self.waiting += after - before;
         }
     }
 
     /// Puts an item before the others of its tenant.
     pub(in crate::reactor) fn push_front(&mut self, tenant: usize, item: T) {
-        if let Some(items) = self.items_of(tenant) {
+        if let Some(items) = self.tenants.items_of(tenant) {
             items.push_front(item);
             self.waiting += 1;
         }
     }
 
+    /// Begins a phase: each tenant may have the items that it has now, up to `most`. Tenants that the last phase has passed over
+    /// go first.
+    pub(in crate::reactor) fn begin_phase(&mut self, most: usize) {
+        if self.waiting == 0 && self.in_phase == 0 {
+            return;
+        }
+        self.tenants.begin_phase(most);
+        self.in_phase = self.tenants.phase.len();
+    }
+
+    /// Takes the next item of the phase, of a tenant that has not `used` its share; none when the phase is over.
+    pub(in crate::reactor) fn next(
+        &mut self,
+        has_used: impl FnMut(usize) -> bool,
+    ) -> Option<(usize, T)> {
+        if self.in_phase == 0 {
+            return None;
+        }
+        let next = self.tenants.next(has_used);
+        self.in_phase = self.tenants.phase.len();
+        self.waiting -= usize::from(next.is_some());
+        next
+    }
+
+    /// Drops all items.
+    pub(in crate::reactor) fn clear(&mut self) {
+        self.tenants.clear();
+        (self.waiting, self.in_phase) = (0, 0);
+    }
+}
+
+impl<T> TenantQueues<T> {
     fn items_of(&mut self, tenant: usize) -> Option<&mut VecDeque<T>> {
-        let known = self.tenants.get_mut(tenant)?;
+        let known = self.items.get_mut(tenant)?;
         if !std::mem::replace(&mut known.is_active, true) {
             self.active.push(tenant);
         }
         Some(&mut known.items)
     }
 
-    /// Begins a phase: each tenant may have the items that it has now, up to `most`. Tenants that the last phase has passed over
-    /// go first.
-    pub(in crate::reactor) fn begin_phase(&mut self, most: usize) {
+    fn begin_phase(&mut self, most: usize) {
         self.pass_over_the_rest();
-        let (tenants, phase) = (&mut self.tenants, &mut self.phase);
         let (first, then) = (self.passed_over.drain(..), self.active.drain(..));
         for tenant in first.chain(then) {
-            let known = &mut tenants[tenant];
+            let known = &mut self.items[tenant];
             known.is_active = !known.items.is_empty();
             if known.is_active {
-                phase.push_back((tenant, known.items.len().min(most)));
+                self.phase.push_back((tenant, known.items.len().min(most)));
             }
         }
     }
 
-    /// Takes the next item of the phase, of a tenant that has not `used` its share; none when the phase is over.
-    pub(in crate::reactor) fn next(
-        &mut self,
-        mut has_used: impl FnMut(usize) -> bool,
-    ) -> Option<(usize, T)> {
+    fn next(&mut self, mut has_used: impl FnMut(usize) -> bool) -> Option<(usize, T)> {
         while let Some((tenant, left)) = self.phase.pop_front() {
             if left == 0 {
                 self.active.push(tenant);
@@ -111,11 +147,10 @@ impl<T> TurnQueue<T> {
                 self.passed_over.push(tenant);
                 continue;
             }
-            let Some(item) = self.tenants[tenant].items.pop_front() else {
+            let Some(item) = self.items[tenant].items.pop_front() else {
                 self.active.push(tenant);
                 continue;
             };
-            self.waiting -= 1;
             self.phase.push_back((tenant, left - 1));
             return Some((tenant, item));
         }
@@ -127,15 +162,13 @@ impl<T> TurnQueue<T> {
         self.passed_over.extend(self.phase.drain(..).map(|(tenant, _)| tenant));
     }
 
-    /// Drops all items.
-    pub(in crate::reactor) fn clear(&mut self) {
+    fn clear(&mut self) {
         self.pass_over_the_rest();
         for tenant in self.passed_over.drain(..).chain(self.active.drain(..)) {
-            let known = &mut self.tenants[tenant];
+            let known = &mut self.items[tenant];
             known.items.clear();
             known.is_active = false;
         }
-        self.waiting = 0;
     }
 }
 
