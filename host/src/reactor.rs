@@ -295,18 +295,22 @@ impl Reactor {
     /// 9. a reactor that is stopped and drained ends.
     ///
     /// A phase puts events into the queues of instances and never enters a guest itself. Before it continues, each instance
-    /// with events is entered until its queue is empty, or until it has gone to the slow lane.
+    /// with events is entered until its queue is empty, or until it has gone to the slow lane. A phase without work is passed
+    /// over.
     ///
     /// Timers and ticks that a handler sets are in their queues as soon as it returns, so that a later phase, and
     /// the cancellation of a timer that is due in the same turn, sees them. If a handler has queued more commands than the
     /// bound of a turn, the rest is applied in the next turns, before its instance gets another event.
     pub(crate) fn next_step(&mut self) -> io::Result<Step> {
+        // Not changed in place: each step would copy it twice.
+        let mut phase = std::mem::replace(&mut self.phase, TurnPhase::Begin);
         loop {
             self.count_unit();
             if let Some(entry) = self.next_entry() {
+                self.phase = phase;
                 return Ok(Step::Enter(entry));
             }
-            self.phase = match std::mem::replace(&mut self.phase, TurnPhase::Begin) {
+            phase = match phase {
                 TurnPhase::Begin => self.begin_turn(),
                 TurnPhase::Timers => self.run_timer(),
                 TurnPhase::Poll => self.wait()?,

@@ -176,12 +176,17 @@ impl Bell {
         }
     }
 
-    /// Ends the pending wake-up. To be called before the mail is checked.
-    pub fn hear(&self) {
+    /// Ends the pending wake-up; false if there was none. To be called before the mail is checked.
+    pub fn hear(&self) -> bool {
+        // Who rings has sent before. If it rings after this, the poll is woken once more.
+        if !self.rung.load(Ordering::SeqCst) {
+            return false;
+        }
         self.rung.store(false, Ordering::SeqCst);
         if self.asked.load(Ordering::Relaxed) {
             self.asked.store(false, Ordering::Relaxed);
         }
+        true
     }
 }
 

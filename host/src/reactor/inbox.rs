@@ -83,9 +83,9 @@ impl Inbox {
         &self.waker
     }
 
-    /// Ends the pending wake-up. To be called before anything is taken.
-    pub(crate) fn hear(&self) {
-        self.bell.hear();
+    /// Ends the pending wake-up. To be called before anything is taken. Returns whether there may be something: who sends wakes.
+    pub(crate) fn hear(&self) -> bool {
+        self.bell.hear() || self.has_more
     }
 
     /// Takes the oldest notice, if there is one.
@@ -108,5 +108,32 @@ impl Inbox {
     /// Takes a returned call, if there is one.
     pub(crate) fn returned(&self) -> Option<Returned> {
         self.returned.try_recv().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::post::StopManner;
+
+    /// Who sends wakes, so that a turn without a wake-up need not look into four channels.
+    #[test]
+    fn it_tells_whether_something_may_have_come() {
+        let poll = mio::Poll::new().expect("a poll");
+        let mut inbox = Inbox::new(poll.registry()).expect("an inbox");
+        assert!(!inbox.hear());
+        let post = inbox.post();
+        post.tell(Notice::Stop(StopManner::Close));
+        assert!(inbox.hear());
+        assert!(inbox.notice().is_some());
+        assert!(!inbox.hear());
+        for process in 0..3 {
+            post.send(Mail::KillBorn { process, tenant: 0 });
+        }
+        assert!(inbox.hear());
+        assert_eq!(inbox.mail(2).len(), 2);
+        assert!(inbox.hear(), "some is left, for which nobody wakes again");
+        assert_eq!(inbox.mail(2).len(), 1);
+        assert!(!inbox.hear());
     }
 }

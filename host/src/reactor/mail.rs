@@ -34,7 +34,10 @@ enum Delivered {
 impl Reactor {
     /// Begins the mail phase. Mail that its dispatch causes waits for the next turn.
     pub(super) fn begin_mail(&mut self) -> TurnPhase {
-        self.inbox.hear();
+        let has_come = self.inbox.hear();
+        if !has_come && self.held_back.is_empty() && self.agenda.mail.is_empty() {
+            return self.begin_sockets();
+        }
         TurnPhase::Mail(MailProgress { step: MailStep::Returned, left: DELIVERIES_PER_TURN })
     }
 

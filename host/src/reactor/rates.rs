@@ -104,6 +104,9 @@ impl Reactor {
 
     /// Begins the phase of instances that had to wait.
     pub(super) fn begin_waiting(&mut self) -> TurnPhase {
+        if self.agenda.waiting.is_empty() && self.agenda.stalled.is_empty() {
+            return self.begin_mail();
+        }
         self.agenda.waiting.begin_phase(UNITS_PER_PHASE);
         self.agenda.stalled.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Waiting

@@ -39,6 +39,9 @@ impl Reactor {
         if self.stopping.has_ended_guests() {
             self.agenda.ticks.clear();
         }
+        if self.agenda.ticks.is_empty() {
+            return self.begin_draining_phase();
+        }
         self.agenda.ticks.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Ticks
     }

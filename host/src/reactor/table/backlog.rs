@@ -113,6 +113,9 @@ impl Backlog {
 
     /// Takes up to `most` of them: each is checked once, some in each turn, before the next round begins.
     pub(in crate::reactor) fn take_waiting_for_room(&mut self, most: usize) -> Vec<InstanceId> {
+        if self.downstream_full.is_empty() {
+            return Vec::new();
+        }
         if self.unlooked == 0 {
             self.unlooked = self.downstream_full.len();
         }

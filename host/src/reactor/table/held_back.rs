@@ -9,6 +9,11 @@ use crate::mail::post::Delivery;
 pub(in crate::reactor) struct HeldBack(BTreeMap<usize, VecDeque<Box<Delivery>>>);
 
 impl HeldBack {
+    /// Whether no messages are held back.
+    pub(in crate::reactor) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether messages of a tenant are held back.
     pub(in crate::reactor) fn has(&self, tenant: usize) -> bool {
         self.0.contains_key(&tenant)
