@@ -136,11 +136,14 @@ impl Worker {
         if alive.strong_count() == 0 {
             return;
         }
+        let answer = |outcome| {
+            let (instance, permits) = (asker.instance, Some(permits));
+            let deferred = Deferred { instance, job: id, outcome, permits };
+            asker.post.send(Mail::Deferred(Box::new(deferred)));
+        };
         let Some(seat) = self.seat(&plugin, fencing) else {
             plugin.at_limit(self.env.clock.now(), &limits::TENANT_MEMORY, || None);
-            let (instance, outcome) = (asker.instance, Err(Failure::Unavailable.into()));
-            let deferred = Deferred { instance, job: id, outcome, permits: Some(permits) };
-            return asker.post.send(Mail::Deferred(Box::new(deferred)));
+            return answer(Err(Failure::Unavailable.into()));
         };
         let event = Event::Operation { operation, argument };
         let cancel = seat.cancel_token().clone();
@@ -163,10 +166,7 @@ impl Worker {
             finished.sandbox = None;
             return;
         }
-        let outcome = self.outcome(&plugin, operation, finished);
-        let instance = asker.instance;
-        let deferred = Deferred { instance, job: id, outcome, permits: Some(permits) };
-        asker.post.send(Mail::Deferred(Box::new(deferred)));
+        answer(self.outcome(&plugin, operation, finished));
     }
 
     /// A sandbox for a job, or what is needed to make one; none if its tenant has no memory left.
