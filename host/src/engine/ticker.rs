@@ -100,9 +100,8 @@ impl Idle {
 /// the time every check finds one, which has nearly always returned by the next.
 #[derive(Debug, Default)]
 struct Vigilance {
-    closely: bool,
-    /// What the last check has found.
-    last: Option<Sight>,
+    /// What the last check has found, if the next one is a close one.
+    closely: Option<Sight>,
     /// The number of slices until a guest that has just arrived is watched closely again.
     calm: u32,
     /// That number after the last close check in vain; 0 if a guest has stayed since.
@@ -112,19 +111,22 @@ struct Vigilance {
 impl Vigilance {
     /// After the check at the end of a slice, or after a close one.
     fn found(&mut self, sight: Sight) {
-        let has_just_arrived = self.last.replace(sight) == Some(Sight::Arrived);
-        if self.closely && has_just_arrived && sight != Sight::Stays {
+        if self.closely == Some(Sight::Arrived) && sight != Sight::Stays {
             self.calm_for = (2 * self.calm_for).clamp(CALM_SLICES, CALM_SLICES_MAX);
             self.calm = self.calm_for;
         }
         self.closely = match sight {
-            Sight::Nobody => false,
-            Sight::Arrived => self.calm == 0,
+            Sight::Nobody => None,
+            Sight::Arrived => (self.calm == 0).then_some(sight),
             Sight::Stays => {
                 (self.calm, self.calm_for) = (0, 0);
-                true
+                Some(sight)
             }
         };
+    }
+
+    fn looks_closely(&self) -> bool {
+        self.closely.is_some()
     }
 
     fn slice_over(&mut self) {
@@ -212,7 +214,7 @@ impl TickerShared {
         let (mut vigilance, mut steps) = (Vigilance::default(), 0);
         while !self.stop.load(Ordering::SeqCst) {
             // Until the next slice, or the next check.
-            let slept = if vigilance.closely { 1 } else { CLOSE_LOOKS_IN_A_SLICE - steps };
+            let slept = if vigilance.looks_closely() { 1 } else { CLOSE_LOOKS_IN_A_SLICE - steps };
             std::thread::sleep(step * slept);
             vigilance.found(self.watched.look());
             steps += slept;
@@ -289,7 +291,7 @@ mod tests {
     fn close_looks(slices: u32, at_a_close_look: Sight) -> u32 {
         let (mut vigilance, mut close) = (Vigilance::default(), 0);
         for _ in 0..slices {
-            if vigilance.closely {
+            if vigilance.looks_closely() {
                 vigilance.found(at_a_close_look);
                 close += 1;
             }
@@ -316,14 +318,14 @@ mod tests {
         for sight in [Sight::Arrived, Sight::Nobody, Sight::Arrived] {
             vigilance.found(sight);
         }
-        assert!(!vigilance.closely, "the close look was in vain");
+        assert!(!vigilance.looks_closely(), "the close look was in vain");
         vigilance.found(Sight::Stays);
-        assert!(vigilance.closely);
+        assert!(vigilance.looks_closely());
         // Its thread was relieved: the next that arrives is looked at closely at once.
         for sight in [Sight::Nobody, Sight::Arrived] {
             vigilance.found(sight);
         }
-        assert!(vigilance.closely);
+        assert!(vigilance.looks_closely());
     }
 
     #[test]
