@@ -228,10 +228,9 @@ impl Reactor {
     }
 
     pub(super) fn begin_unbinds(&mut self) -> TurnPhase {
-        if self.agenda.unbinds.is_empty() {
+        if !self.agenda.unbinds.begin_phase(UNITS_PER_PHASE) {
             return self.begin_giving_back();
         }
-        self.agenda.unbinds.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Unbinds
     }
 

@@ -107,10 +107,9 @@ impl Reactor {
     /// Begins the draining phase.
     pub(super) fn begin_draining_phase(&mut self) -> TurnPhase {
         self.sweep();
-        if self.agenda.draining.is_empty() {
+        if !self.agenda.draining.begin_phase(UNITS_PER_PHASE) {
             return self.begin_unbinds();
         }
-        self.agenda.draining.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Draining
     }
 

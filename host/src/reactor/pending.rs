@@ -11,10 +11,9 @@ const PENDING_PER_TURN: usize = 64;
 
 impl Reactor {
     pub(super) fn begin_pending(&mut self) -> TurnPhase {
-        if self.agenda.pending.is_empty() {
+        if !self.agenda.pending.begin_phase(PENDING_PER_TURN) {
             return self.begin_ticks();
         }
-        self.agenda.pending.begin_phase(PENDING_PER_TURN);
         TurnPhase::Pending(PendingProgress { connecting: None })
     }
 

@@ -104,12 +104,9 @@ impl Reactor {
 
     /// Begins the phase of instances that had to wait.
     pub(super) fn begin_waiting(&mut self) -> TurnPhase {
-        if self.agenda.waiting.is_empty() && self.agenda.stalled.is_empty() {
-            return self.begin_mail();
-        }
-        self.agenda.waiting.begin_phase(UNITS_PER_PHASE);
-        self.agenda.stalled.begin_phase(UNITS_PER_PHASE);
-        TurnPhase::Waiting
+        let waits = self.agenda.waiting.begin_phase(UNITS_PER_PHASE);
+        let stalls = self.agenda.stalled.begin_phase(UNITS_PER_PHASE);
+        if waits || stalls { TurnPhase::Waiting } else { self.begin_mail() }
     }
 
     /// Continues the next instance that had to wait: its events and commands, or its stalled connections.

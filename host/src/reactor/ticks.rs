@@ -39,10 +39,9 @@ impl Reactor {
         if self.stopping.has_ended_guests() {
             self.agenda.ticks.clear();
         }
-        if self.agenda.ticks.is_empty() {
+        if !self.agenda.ticks.begin_phase(UNITS_PER_PHASE) {
             return self.begin_draining_phase();
         }
-        self.agenda.ticks.begin_phase(UNITS_PER_PHASE);
         TurnPhase::Ticks
     }
 

@@ -86,13 +86,13 @@ impl<T> TurnQueue<T> {
     }
 
     /// Begins a phase: each tenant may have the items that it has now, up to `most`. Tenants that the last phase has passed over
-    /// go first.
-    pub(in crate::reactor) fn begin_phase(&mut self, most: usize) {
-        if self.waiting == 0 && self.in_phase == 0 {
-            return;
+    /// go first. False if there is nothing to do in it.
+    pub(in crate::reactor) fn begin_phase(&mut self, most: usize) -> bool {
+        if 0 < self.waiting || 0 < self.in_phase {
+            self.tenants.begin_phase(most);
+            self.in_phase = self.tenants.phase.len();
         }
-        self.tenants.begin_phase(most);
-        self.in_phase = self.tenants.phase.len();
+        0 < self.in_phase
     }
 
     /// Takes the next item of the phase, of a tenant that has not `used` its share; none when the phase is over.
