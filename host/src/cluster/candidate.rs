@@ -20,6 +20,10 @@ const STAND_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const DOUBLINGS_MAX: u32 = 6;
 /// The time without a failure after which the first wait applies again.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(120);
+/// The longest time-out of a request: an answer that takes longer is lost.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// The longest pause after a failed attempt.
+const AGAIN_MAX: Duration = Duration::from_secs(1);
 
 /// The times of a lease, all from the moment of its request.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +56,7 @@ pub(super) struct CandidateSite {
 }
 
 impl CandidateSite {
-    /// The subject on which a host announces that a lease has changed. A host that misses it looks a little later.
+    /// The subject on which a host announces that a lease has changed. A host that misses it looks after half of a lease.
     pub(super) fn subject(&self) -> String {
         format!("{}.=leases", self.prefix)
     }
@@ -78,8 +82,8 @@ impl LeaseTimes {
             renewed: whole / 3,
             lapses: whole * 2 / 3,
             warning: whole / 12,
-            answer: whole / 6,
-            again: whole / 20,
+            answer: (whole / 6).min(ANSWER_MAX),
+            again: (whole / 20).min(AGAIN_MAX),
         }
     }
 }
@@ -103,6 +107,7 @@ impl Candidate {
 
     /// Runs until the program is not wanted on this host any more and its lease is given back.
     pub(super) async fn stand(mut self) {
+        let mut is_heard_of = false;
         while self.singleton.is_wanted() {
             let entry = match self.leases.read(&self.key).await {
                 Ok(entry) => entry,
@@ -117,8 +122,11 @@ impl Candidate {
             self.singleton.show_owner(owner);
             let wait = self.view.wait(&entry, self.times.whole, self.clock.now());
             if !wait.is_zero() {
-                // The owner announces each renewal; in case that is lost, the entry is read again.
-                self.pause(wait.min(self.times.whole / 2)).await;
+                // The owner announces each change; in case that is lost, the entry is read again. After the first time that is soon:
+                // the servers may not know yet that this host wants to hear of it.
+                let most = if is_heard_of { self.times.whole / 2 } else { self.times.again };
+                is_heard_of = true;
+                self.pause(wait.min(most)).await;
                 continue;
             }
             if let Some(end) = self.take(&entry).await

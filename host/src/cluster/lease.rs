@@ -15,9 +15,11 @@ use async_nats::jetstream::context::{
     Context, CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind,
     KeyValueError,
 };
-use async_nats::jetstream::kv::{EntryErrorKind, Operation, Store, UpdateErrorKind};
+use async_nats::jetstream::kv::{Store, UpdateErrorKind};
 use async_nats::jetstream::response::Response;
-use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, LastRawMessageError, LastRawMessageErrorKind,
+};
 use async_nats::jetstream::{self, ErrorCode};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -129,15 +131,10 @@ impl Leases {
     /// Reads the entry of a key.
     pub(super) async fn read(&mut self, key: &str) -> Result<LeaseEntry, String> {
         let store = self.store().await?;
-        match store.entry(key).await {
-            Ok(None) => Ok(LeaseEntry { revision: 0, record: None }),
-            Ok(Some(entry)) => {
-                let is_there = entry.operation == Operation::Put;
-                let record = serde_json::from_slice(&entry.value).ok().filter(|_| is_there);
-                Ok(LeaseEntry { revision: entry.revision, record })
-            }
+        match last(&store, &self.bucket, key).await {
+            Ok(entry) => Ok(entry),
             Err(error) => {
-                self.forget_unless(error.kind() == EntryErrorKind::TimedOut);
+                self.forget_unless(error.kind() == LastRawMessageErrorKind::Other);
                 Err(cause(&error))
             }
         }
@@ -185,9 +182,9 @@ impl Leases {
         }
     }
 
-    /// After any error but a time-out the bucket may be gone.
-    fn forget_unless(&mut self, is_late: bool) {
-        if !is_late {
+    /// If there was an answer, the bucket may be gone.
+    fn forget_unless(&mut self, is_silent: bool) {
+        if !is_silent {
             self.store = None;
         }
     }
@@ -204,6 +201,22 @@ impl Leases {
         let store = open(&client, &self.bucket, self.patience).await?;
         self.store = Some(store.clone());
         Ok(store)
+    }
+}
+
+/// The entry of a key, from the leader of the bucket: the client's own `entry` asks any server, which may not have yet what
+/// another host has announced.
+async fn last(store: &Store, bucket: &str, key: &str) -> Result<LeaseEntry, LastRawMessageError> {
+    match store.stream.get_last_raw_message_by_subject(&subject(bucket, key)).await {
+        Ok(message) => {
+            // The mark of a deleted entry has no content.
+            let record = serde_json::from_slice(&message.payload).ok();
+            Ok(LeaseEntry { revision: message.sequence, record })
+        }
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => {
+            Ok(LeaseEntry { revision: 0, record: None })
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -241,8 +254,9 @@ pub(super) async fn try_out(
         Response::<serde_json::Value>::Ok(_) => {}
         Response::Err { error } => return Err(cause(&error)),
     }
-    match context.get_key_value(bucket(prefix)).await {
-        Ok(store) => store.entry("check").await.map(drop).map_err(|error| cause(&error)),
+    let bucket = bucket(prefix);
+    match context.get_key_value(&bucket).await {
+        Ok(store) => last(&store, &bucket, "check").await.map(drop).map_err(|error| cause(&error)),
         // It is made when it is needed.
         Err(error) if is_missing(&error) => Ok(()),
         Err(error) => Err(cause(&error)),

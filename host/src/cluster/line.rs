@@ -43,7 +43,7 @@ pub struct Line {
     servers: Vec<ServerAddr>,
     pub(super) outgoing: Arc<OutgoingQueue>,
     client: watch::Sender<Option<Client>>,
-    is_connected: AtomicBool,
+    connected: watch::Sender<bool>,
     payload_max: AtomicUsize,
     /// The round trip to the server in nanoseconds; 0 if it was not measured.
     round_trip: AtomicU64,
@@ -122,7 +122,7 @@ impl Line {
                 servers: config.servers.clone(),
                 outgoing: Arc::new(OutgoingQueue::new()),
                 client: watch::Sender::new(None),
-                is_connected: AtomicBool::new(false),
+                connected: watch::Sender::new(false),
                 payload_max: AtomicUsize::new(PAYLOAD_MAX),
                 round_trip: AtomicU64::new(0),
                 is_told: AtomicBool::new(false),
@@ -145,7 +145,12 @@ impl Line {
 
     /// Whether it is connected.
     pub fn is_connected(&self) -> bool {
-        self.is_connected.load(Ordering::Relaxed)
+        *self.connected.borrow()
+    }
+
+    /// Whether it is connected, and each change of that. What is published while it is not never comes.
+    pub(super) fn connected(&self) -> watch::Receiver<bool> {
+        self.connected.subscribe()
     }
 
     /// The largest message of its server.
@@ -218,7 +223,7 @@ impl Line {
         match event {
             Event::Connected => self.has_connected(),
             Event::Disconnected => {
-                self.is_connected.store(false, Ordering::Relaxed);
+                self.connected.send_replace(false);
                 self.counters.lost.add(1);
                 self.set_fault(Some("the connection was lost".to_owned()));
                 let tenant = self.tenant.as_deref();
@@ -234,7 +239,7 @@ impl Line {
     }
 
     fn has_connected(&self) {
-        self.is_connected.store(true, Ordering::Relaxed);
+        self.connected.send_replace(true);
         self.is_told.store(false, Ordering::Relaxed);
         self.counters.connected.add(1);
         self.set_fault(None);

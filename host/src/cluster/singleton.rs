@@ -181,6 +181,11 @@ impl Singletons {
         singleton
     }
 
+    /// Has the candidates for these leases read them.
+    fn ring(&self, is_meant: impl Fn(&Singleton) -> bool) {
+        self.served().iter().filter(|it| is_meant(it)).for_each(|it| it.bell.notify_one());
+    }
+
     /// Waits until the leases of programs that have ended are given back.
     pub(super) async fn give_back(&self) {
         let served = self.served();
@@ -191,12 +196,25 @@ impl Singletons {
     }
 }
 
-/// Has the candidate of each lease that another host has changed read it.
+/// Has the candidate of each lease that another host has changed read it, and all after the connection was lost.
 async fn hear(singletons: Arc<Singletons>) {
-    let Some(client) = singletons.site.line.client().await else { return };
+    let line = &singletons.site.line;
+    let (Some(client), mut connected) = (line.client().await, line.connected()) else { return };
     let Ok(mut heard) = client.subscribe(singletons.site.subject()).await else { return };
-    while let Some(message) = heard.next().await {
-        let about = |it: &&Arc<Singleton>| it.key().as_bytes() == &message.payload[..];
-        singletons.served().iter().filter(about).for_each(|it| it.bell.notify_one());
+    loop {
+        tokio::select! {
+            message = heard.next() => {
+                let Some(message) = message else { return };
+                singletons.ring(|it| it.key().as_bytes() == &message.payload[..]);
+            }
+            changed = connected.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                if *connected.borrow_and_update() {
+                    singletons.ring(|_| true);
+                }
+            }
+        }
     }
 }

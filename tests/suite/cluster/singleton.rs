@@ -7,7 +7,7 @@ use sandloop_tests::cable::{Cable, HOST};
 use sandloop_tests::config::text;
 use sandloop_tests::host::directory;
 use sandloop_tests::nats::Nats;
-use sandloop_tests::{Admin, Config, Host, Isolation, Listen, PATIENCE, Plugin, sandloop};
+use sandloop_tests::{Admin, Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, sandloop};
 
 use super::oracle::{Oracle, Word};
 
@@ -15,6 +15,8 @@ use super::oracle::{Oracle, Word};
 const LEASE: Duration = Duration::from_secs(2);
 /// A lease that outlasts the time-outs of a test: a program that begins within them has not waited for it.
 const LONG: &str = "120s";
+/// What the log of a host says.
+const GIVEN_BACK: &str = "the lease of a singleton is given back";
 
 fn program(oracle: &Oracle, host: &str) -> Plugin {
     plain(oracle, host).key("singleton", "true")
@@ -62,11 +64,28 @@ fn owner(hosts: &mut Vec<(String, Host)>, of: &Word) -> Host {
     hosts.remove(place).1
 }
 
-/// Two hosts with a long lease, which the first one has. A lease that no host has ever had needs no wait.
+/// Two hosts with a long lease, which the first one has.
 fn two_with_a_long_lease(nats: &Nats, oracle: &mut Oracle) -> [Host; 2] {
-    let first = Host::start(&with(nats, "first", "1s", [program(oracle, "first")]));
-    oracle.begins();
-    first.stop();
+    two_of(program, nats, oracle)
+}
+
+/// Two hosts with a long lease of a program, which the first one has. Another host has made it free: a lease that no host has
+/// ever had may be taken when it would have expired.
+fn two_of(
+    program: impl Fn(&Oracle, &str) -> Plugin,
+    nats: &Nats,
+    oracle: &mut Oracle,
+) -> [Host; 2] {
+    let begun = Instant::now();
+    loop {
+        let first = Host::start(&with(nats, "first", "1s", [program(oracle, "first")]));
+        oracle.begins();
+        // On a busy machine so short a lease may be over before it is given back.
+        if first.stop().stderr.contains(GIVEN_BACK) {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it is never given back");
+    }
     oracle.skip();
     ["h0", "h1"].map(|name| {
         let host = Host::start(&with(nats, name, LONG, [program(oracle, name)]));
@@ -136,7 +155,7 @@ fn a_host_that_stops_gives_it_back_at_once() {
     let (nats, mut oracle) = (Nats::cluster(3), Oracle::listen());
     let [first, second] = two_with_a_long_lease(&nats, &mut oracle);
     let outcome = first.stop();
-    assert!(outcome.stderr.contains("the lease of a singleton is given back"), "{outcome:?}");
+    assert!(outcome.stderr.contains(GIVEN_BACK), "{outcome:?}");
     let next = oracle.begins();
     assert_eq!(next.host, "h1");
     oracle.one_at_a_time();
@@ -204,7 +223,10 @@ fn a_program_becomes_a_singleton_by_a_reload() {
 #[test]
 fn a_program_that_traps_or_computes_for_ever_passes_it_on() {
     let (nats, mut oracle) = (Nats::start(), Oracle::listen());
-    let [first, second] = two_with_a_long_lease(&nats, &mut oracle);
+    // It computes at the lowest priority: a second of that takes minutes on a busy machine.
+    let brief =
+        |oracle: &Oracle, host: &str| program(oracle, host).limit("cpu_per_event", text("20ms"));
+    let [first, second] = two_of(brief, &nats, &mut oracle);
     let mut running = oracle.wait("beats", |word| word.word == "beats");
     for (word, next_host) in [("trap\n", "h1"), ("spin\n", "h0")] {
         oracle.say(&running, word);
@@ -289,6 +311,55 @@ fn a_host_that_is_cut_off_ends_it_before_another_begins() {
     assert_eq!(oracle.begins().host, "far");
     oracle.one_at_a_time();
     cable.at_peer(|| far.stop());
+}
+
+/// A host that has no connection when the lease is given back looks when it has one again.
+#[test]
+fn a_host_that_was_cut_off_when_it_was_given_back_begins_when_it_is_back() {
+    let Some(cable) = Cable::lay(1500) else { return };
+    let mut oracle = Oracle::listen();
+    let nats = cable.at_host(|| Nats::start_at(&[HOST], ""));
+    let near =
+        cable.at_host(|| Host::start(&with(&nats, "near", "1s", [program(&oracle, "near")])));
+    let running = oracle.begins();
+    let of_far = with(&nats, "far", LONG, [program(&oracle, "far")]);
+    let far = cable.at_peer(|| {
+        let far = Host::start(&of_far);
+        wait_owner(&far, "near.");
+        far
+    });
+    oracle.beats(&running);
+    cable.cut();
+    far.wait_log("the connection to NATS is lost");
+    let outcome = cable.at_host(|| near.stop());
+    assert!(outcome.stderr.contains(GIVEN_BACK), "{outcome:?}");
+    oracle.skip();
+    cable.mend();
+    let next = oracle.begins();
+    assert_eq!(next.host, "far");
+    assert!(running.fencing < next.fencing, "{next:?} after {running:?}");
+    oracle.one_at_a_time();
+    cable.at_peer(|| far.stop());
+}
+
+/// Any other server may not have yet what another host has announced.
+#[test]
+fn what_decides_is_read_from_the_leader() {
+    let (nats, mut oracle) = (Nats::cluster(3), Oracle::listen());
+    let mut watch = Peer::connect(&format!("tcp://{}", nats.address(0)));
+    watch.send("CONNECT {\"verbose\":false}\r\nSUB $JS.API.> 1\r\nPING\r\n");
+    while watch.line() != "PONG\r" {}
+    let hosts = hosts(&nats, &oracle, 2);
+    let running = oracle.begins();
+    oracle.beats(&running);
+    let read = "$JS.API.STREAM.MSG.GET.KV_sandloop-leases";
+    let mut reads = 0;
+    while reads < 10 {
+        let line = watch.line();
+        assert!(!line.contains("$JS.API.DIRECT."), "{line}");
+        reads += usize::from(line.contains(read));
+    }
+    stop(hosts);
 }
 
 #[test]
