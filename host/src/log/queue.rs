@@ -270,12 +270,12 @@ pub(super) fn wake_log() {
 mod tests {
     use super::*;
 
-    /// Other tests of the process have shares, too; the queue is large enough for 1,000 bytes for each.
-    fn queue() -> (WriteQueue, u64) {
-        let queue = WriteQueue::new(StandardStream::Log, 2_000_000);
-        let part = queue.part();
-        assert!(1000 < part, "{part}");
-        (queue, part)
+    /// What each may have of its own in a queue of a test, whose number of parts changes with the shares that other tests of the
+    /// process make and drop.
+    const OWN_BYTES: u64 = 1000;
+
+    fn queue() -> WriteQueue {
+        WriteQueue::new(StandardStream::Log, 2_000_000)
     }
 
     fn lost(queue: &WriteQueue, owner: Option<&Arc<LogShare>>) -> u64 {
@@ -284,23 +284,23 @@ mod tests {
 
     #[test]
     fn whoever_fills_it_keeps_nobody_out() {
-        let (queue, part) = queue();
+        let queue = queue();
         let (noisy, quiet) = (LogShare::new("noisy", 1), LogShare::new("quiet", 1));
         for _ in 0..3000 {
             queue.push(Some(noisy.clone()), vec![b'x'; 1000], 1);
         }
         // The common half and its own part are full.
         assert!(0 < lost(&queue, Some(&noisy)));
-        for _ in 0..part / 400 {
+        for _ in 0..OWN_BYTES / (100 + OVERHEAD_BYTES) {
             queue.push(Some(quiet.clone()), vec![b'q'; 100], 1);
             queue.push(None, vec![b'h'; 100], 1);
         }
-        assert_eq!((lost(&queue, Some(&quiet)), lost(&queue, None)), (0, 0));
+        assert_eq!((lost(&queue, Some(&quiet)), lost(&queue, None)), (0, 0), "{}", queue.part());
     }
 
     #[test]
     fn what_is_written_gives_its_room_back() {
-        let (queue, _) = queue();
+        let queue = queue();
         let share = LogShare::new("one", 1);
         for round in 0..3 {
             for _ in 0..500 {
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_flush_ends_when_nobody_reads() {
-        let (queue, _) = queue();
+        let queue = queue();
         queue.flush(Duration::from_secs(100), Duration::from_secs(100));
         queue.push(None, vec![b'x'], 1);
         queue.flush(Duration::from_millis(1), Duration::from_secs(100));
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_written_is_lost_and_told() {
-        let (queue, _) = queue();
+        let queue = queue();
         queue.push(None, vec![b'x'], 7);
         let mut buffer = Vec::new();
         let WriterTask::Write(entries) = queue.next(&mut buffer, Duration::ZERO) else {
