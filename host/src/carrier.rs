@@ -113,6 +113,12 @@ impl Carrier {
         self.the_loop.units_of_parts()
     }
 
+    /// The number of instances of a plugin.
+    #[cfg(test)]
+    pub(crate) fn instances_of(&self, plugin: &str) -> usize {
+        self.the_loop.instances_of(plugin)
+    }
+
     /// Where others reach the loop.
     #[cfg(test)]
     pub(crate) fn post(&self) -> Post {

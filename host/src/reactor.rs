@@ -252,6 +252,12 @@ impl Reactor {
         TurnPart::ALL.into_iter().map(|part| format!("{part:?}")).zip(self.part_units)
     }
 
+    /// The number of instances of a plugin.
+    #[cfg(test)]
+    pub(crate) fn instances_of(&self, plugin: &str) -> usize {
+        self.instances.iter().filter(|(_, instance)| instance.plugin.name() == plugin).count()
+    }
+
     /// Counts a piece of bounded work.
     fn count_unit(&mut self) {
         self.units += 1;

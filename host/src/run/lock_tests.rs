@@ -6,22 +6,22 @@ use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::TcpStream;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use sandloop_testkit::heap::Traffic;
 
 use crate::base::lock::watched::{SeenUnder, Stall, StallPoint, watch};
+use crate::base::thread::{ThreadId, look_at};
 use crate::carrier::apart::CallApart;
+use crate::clock::monotonic;
 use crate::plugin::Plugin;
-use crate::run::stage::{HandTurned, component, folder};
+use crate::run::stage::{HandTurned, PATIENCE, component, folder};
 
-/// More turns than anything here needs while the clock stands still.
-const TURNS_MAX: usize = 100_000;
+/// Turns in which a guest is entered for what its peer says, unless its tenant counts as slow.
+const TURNS_OF_AN_EVENT: usize = 10_000;
 /// Turns in which an instance ends with all that it holds.
 const TURNS_OF_AN_END: usize = 300;
-/// How long a call has to get to its lock.
-const ARRIVES_WITHIN: Duration = Duration::from_secs(60);
 /// Longer than a tenant counts as slow.
 const SLOW_NO_MORE: Duration = Duration::from_secs(60);
 /// What a call may take from the heap and give back under a lock: in pieces, and in bytes.
@@ -110,33 +110,46 @@ fn table() -> BTreeMap<String, WhoWaits> {
 impl HandTurned {
     /// The call that a guest is entered for when its peer says this.
     fn call(&mut self, guest: &str, says: &str) -> (TcpStream, CallApart) {
-        // A tenant whose calls were long begins in the slow lane for a while.
-        self.hand.advance(SLOW_NO_MORE);
-        let mut peer = self.connect(guest);
-        for _ in 0..100 {
-            self.turn();
-        }
-        peer.write_all(says.as_bytes()).expect("a peer");
-        for _ in 0..TURNS_MAX {
-            let mut taken = None;
-            let is_apart = |plugin: &Plugin| plugin.name() == guest;
-            self.carrier.turn_apart(is_apart, |call| taken = Some(call)).expect("a poll");
-            if let Some(call) = taken {
+        let until = monotonic() + PATIENCE;
+        while monotonic() < until {
+            // A tenant whose calls were long begins in the slow lane for a while.
+            self.hand.advance(SLOW_NO_MORE);
+            let mut peer = self.connect(guest);
+            for _ in 0..100 {
+                self.turn();
+            }
+            peer.write_all(says.as_bytes()).expect("a peer");
+            if let Some(call) = self.entered(guest) {
                 return (peer, call);
             }
+            // It was made in the slow lane: the tenant is slow again.
+            self.part_from(guest, peer);
         }
         panic!("{guest} is not entered for {says:?}");
+    }
+
+    /// The next call of a guest, if the loop itself enters it.
+    fn entered(&mut self, guest: &str) -> Option<CallApart> {
+        let mut taken = None;
+        let is_apart = |plugin: &Plugin| plugin.name() == guest;
+        for _ in 0..TURNS_OF_AN_EVENT {
+            self.carrier.turn_apart(is_apart, |call| taken = Some(call)).expect("a poll");
+            if taken.is_some() {
+                break;
+            }
+        }
+        taken
     }
 
     /// Makes a call, whose thread may be held up. What was done under locks.
     fn make(&mut self, (guest, says): GuestCall) -> Vec<SeenUnder> {
         let (peer, call) = self.call(guest, says);
         let seen = thread::scope(|scope| {
-            let made = scope.spawn(move || watch(None, || call.make()).1);
+            let made = CallMade::on(scope, call, None);
             self.end_waits(&made);
-            made.join().expect("no panic")
+            made.join()
         });
-        self.part_from(peer);
+        self.part_from(guest, peer);
         seen
     }
 
@@ -148,13 +161,13 @@ impl HandTurned {
         let ((reached, arrives), (goes, go_on)) = (channel(), channel());
         let stall = Stall { file, at, reached, go_on };
         let result = thread::scope(|scope| {
-            let made = scope.spawn(move || watch(Some(stall), || call.make()).1);
-            let waited = arrives.recv_timeout(ARRIVES_WITHIN);
+            let made = CallMade::on(scope, call, Some(stall));
+            let waited = arrives.recv_timeout(PATIENCE);
             let echoed = waited.is_ok() && self.echoes(&mut echo);
             // Whoever is held up for too long goes on by itself: then it was waited for.
             let is_held_up = goes.send(()).is_ok();
             self.end_waits(&made);
-            made.join().expect("no panic");
+            made.join();
             match waited {
                 Err(RecvTimeoutError::Disconnected) => HeldUp::Never,
                 Err(RecvTimeoutError::Timeout) => HeldUp::TooLate,
@@ -163,30 +176,61 @@ impl HandTurned {
                 Ok(()) => HeldUp::TheLoopWentOn,
             }
         });
-        self.part_from(peer);
+        self.part_from(guest, peer);
         assert!(self.echoes(&mut echo), "after");
         result
     }
 
-    /// A call has returned, and its peer goes: turns until nothing of its instance is left for the loop to do.
-    fn part_from(&mut self, mut peer: TcpStream) {
+    /// A call has returned, and its peer goes: turns until nothing of its instance is left.
+    fn part_from(&mut self, guest: &str, mut peer: TcpStream) {
         for _ in 0..100 {
             self.turn();
             let _ = peer.read(&mut [0; 1 << 16]);
         }
         drop(peer);
+        let is_gone = self.turn_until(|host| host.carrier.instances_of(guest) == 0);
+        assert!(is_gone, "{guest} does not end");
         for _ in 0..TURNS_OF_AN_END {
             self.turn();
         }
     }
 
-    /// Turns until a call has returned. The clock goes, for those that wait for a time.
-    fn end_waits(&mut self, call: &thread::ScopedJoinHandle<'_, Vec<SeenUnder>>) {
-        while !call.is_finished() {
+    /// Turns until a call has returned. The clock goes for those that wait for a time, and stands while the thread of the call has
+    /// no core: it would be past its deadlines.
+    fn end_waits(&mut self, call: &CallMade<'_>) {
+        while !call.made.is_finished() {
             self.turn();
-            self.hand.advance(Duration::from_millis(1));
+            if look_at(call.thread).is_some_and(|seen| seen.waits) {
+                self.hand.advance(Duration::from_millis(1));
+            }
             thread::yield_now();
         }
+    }
+}
+
+/// A call that is made on a thread of its own.
+struct CallMade<'scope> {
+    thread: ThreadId,
+    made: ScopedJoinHandle<'scope, Vec<SeenUnder>>,
+}
+
+impl<'scope> CallMade<'scope> {
+    fn on(
+        scope: &'scope Scope<'scope, '_>,
+        call: CallApart,
+        stall: Option<Stall>,
+    ) -> CallMade<'scope> {
+        let (tell, told) = channel();
+        let made = scope.spawn(move || {
+            tell.send(ThreadId::current()).expect("it is waited for");
+            watch(stall, || call.make()).1
+        });
+        CallMade { thread: told.recv().expect("it begins"), made }
+    }
+
+    /// What it has done under locks.
+    fn join(self) -> Vec<SeenUnder> {
+        self.made.join().expect("no panic")
     }
 }
 

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use crate::carrier::Carrier;
-use crate::clock::{Clock, Hand};
+use crate::clock::{Clock, Hand, monotonic};
 use crate::config::address::ListenAddress;
 use crate::config::model::Config;
 use crate::net::listener;
 use crate::run::prepare::Prepared;
 
-/// More turns than anything needs while the clock stands still.
-const TURNS_MAX: usize = 100_000;
+/// How long a host that is turned by hand may take for anything: its loop is quick, and on a busy machine other threads, which
+/// it may have to wait for, are not.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A host, and a folder for its files.
 pub(super) struct HandTurned {
@@ -97,10 +99,14 @@ impl HandTurned {
 
     /// Turns until it is so; false if it never is.
     pub(super) fn turn_until(&mut self, mut is_so: impl FnMut(&mut HandTurned) -> bool) -> bool {
-        (0..TURNS_MAX).any(|_| {
+        let until = monotonic() + PATIENCE;
+        while monotonic() < until {
             self.turn();
-            is_so(self)
-        })
+            if is_so(self) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether a peer of an echo is answered.

@@ -11,13 +11,14 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Duration;
 
-use flood::{BACKLOG, Flood, TURNS_MAX};
+use flood::{BACKLOG, Flood};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+use crate::clock::monotonic;
 use crate::engine::template::Templates;
 use crate::mail::post::{Notice, StopManner};
 use crate::reactor::table::change::ReactorChange;
-use crate::run::stage::component;
+use crate::run::stage::{PATIENCE, component};
 
 /// Turns after which everything that is due has happened.
 const TURNS_TO_SETTLE: usize = 3000;
@@ -121,12 +122,9 @@ fn publishes_to_the_busy(flood: &mut Flood) -> usize {
     flood.connect(1);
     flood.turns(100);
     flood.say(b"x");
-    let mut taken = None;
-    for _ in 0..TURNS_MAX {
+    let (until, mut taken) = (monotonic() + PATIENCE, None);
+    while taken.is_none() && monotonic() < until {
         flood.stage.carrier.turn_apart(|_| true, |call| taken = Some(call)).expect("a poll");
-        if taken.is_some() {
-            break;
-        }
     }
     let call = taken.expect("it is told");
     thread::scope(|scope| {

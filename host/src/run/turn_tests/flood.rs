@@ -5,10 +5,9 @@ use std::io::{Read, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::run::stage::{HandTurned, folder};
+use crate::clock::monotonic;
+use crate::run::stage::{HandTurned, PATIENCE, folder};
 
-/// Turns after which nothing is waited for any more.
-pub(super) const TURNS_MAX: usize = 200_000;
 /// Peers that wait to be accepted at once.
 pub(super) const BACKLOG: usize = 800;
 
@@ -62,13 +61,11 @@ impl Flood {
 
     /// Turns until it is so.
     pub(super) fn turn_until(&mut self, what: &str, mut is_so: impl FnMut(&mut Flood) -> bool) {
-        for _ in 0..TURNS_MAX {
-            if is_so(self) {
-                return;
-            }
+        let until = monotonic() + PATIENCE;
+        while !is_so(self) {
+            assert!(monotonic() < until, "{what}: not within {PATIENCE:?}");
             self.turn();
         }
-        panic!("{what}: not after {TURNS_MAX} turns");
     }
 
     pub(super) fn turns(&mut self, count: usize) {
@@ -95,8 +92,8 @@ impl Flood {
 
     /// Turns until the last peer has read a line; the number in it.
     pub(super) fn answer(&mut self) -> usize {
-        let mut line = Vec::new();
-        for _ in 0..TURNS_MAX {
+        let (until, mut line) = (monotonic() + PATIENCE, Vec::new());
+        while monotonic() < until {
             self.turn();
             let mut buffer = [0; 64];
             let read = self.peers.last_mut().map_or(Ok(0), |peer| peer.read(&mut buffer));
