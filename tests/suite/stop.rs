@@ -112,8 +112,8 @@ fn a_stop_is_over_at_its_deadline_whatever_guests_do() {
         let outcome = host.wait_exit();
         let took = start.elapsed();
         assert_eq!(outcome.code, Some(0), "{hang}: {}", outcome.stderr);
-        // A busy machine is late; three steps with a deadline each would be much later.
-        assert!(took < DEADLINE + DEADLINE / 2, "{hang}: it took {took:?}");
+        // A busy machine is late; three steps with a deadline each would be later.
+        assert!(took < DEADLINE * 5 / 2, "{hang}: it took {took:?}");
     }
 }
 
