@@ -69,24 +69,27 @@ fn two_with_a_long_lease(nats: &Nats, oracle: &mut Oracle) -> [Host; 2] {
     two_of(program, nats, oracle)
 }
 
-/// Two hosts with a long lease of a program, which the first one has. Another host has made it free: a lease that no host has
-/// ever had may be taken when it would have expired.
-fn two_of(
-    program: impl Fn(&Oracle, &str) -> Plugin,
-    nats: &Nats,
-    oracle: &mut Oracle,
-) -> [Host; 2] {
+/// Makes the lease of a program free: one that no host has ever had may be taken when it would have expired.
+fn make_free(program: impl Fn(&Oracle, &str) -> Plugin, nats: &Nats, oracle: &mut Oracle) {
     let begun = Instant::now();
     loop {
         let first = Host::start(&with(nats, "first", "1s", [program(oracle, "first")]));
         oracle.begins();
         // On a busy machine so short a lease may be over before it is given back.
         if first.stop().stderr.contains(GIVEN_BACK) {
-            break;
+            return oracle.skip();
         }
         assert!(begun.elapsed() < PATIENCE, "it is never given back");
     }
-    oracle.skip();
+}
+
+/// Two hosts with a long lease of a program, which the first one has.
+fn two_of(
+    program: impl Fn(&Oracle, &str) -> Plugin,
+    nats: &Nats,
+    oracle: &mut Oracle,
+) -> [Host; 2] {
+    make_free(&program, nats, oracle);
     ["h0", "h1"].map(|name| {
         let host = Host::start(&with(nats, name, LONG, [program(oracle, name)]));
         if name == "h0" {
@@ -313,22 +316,37 @@ fn a_host_that_is_cut_off_ends_it_before_another_begins() {
     cable.at_peer(|| far.stop());
 }
 
+/// A subscriber to all requests to JetStream.
+fn requests(nats: &Nats) -> Peer {
+    let mut watch = Peer::connect(&format!("tcp://{}", nats.address(0)));
+    watch.send("CONNECT {\"verbose\":false}\r\nSUB $JS.API.> 1\r\nPING\r\n");
+    while watch.line() != "PONG\r" {}
+    watch
+}
+
+/// A read of a lease from the leader.
+const READ: &str = "$JS.API.STREAM.MSG.GET.KV_sandloop-leases";
+
 /// A host that has no connection when the lease is given back looks when it has one again.
 #[test]
 fn a_host_that_was_cut_off_when_it_was_given_back_begins_when_it_is_back() {
     let Some(cable) = Cable::lay(1500) else { return };
     let mut oracle = Oracle::listen();
     let nats = cable.at_host(|| Nats::start_at(&[HOST], ""));
-    let near =
-        cable.at_host(|| Host::start(&with(&nats, "near", "1s", [program(&oracle, "near")])));
-    let running = oracle.begins();
-    let of_far = with(&nats, "far", LONG, [program(&oracle, "far")]);
-    let far = cable.at_peer(|| {
-        let far = Host::start(&of_far);
-        wait_owner(&far, "near.");
-        far
+    let near = cable.at_host(|| {
+        make_free(program, &nats, &mut oracle);
+        Host::start(&with(&nats, "near", LONG, [program(&oracle, "near")]))
     });
+    let running = oracle.begins();
     oracle.beats(&running);
+    let mut watch = cable.at_host(|| requests(&nats));
+    let of_far = with(&nats, "far", LONG, [program(&oracle, "far")]);
+    let far = cable.at_peer(|| Host::start(&of_far));
+    // It looks twice at once, and then for long no more.
+    for _ in 0..2 {
+        while !watch.line().contains(READ) {}
+    }
+    cable.at_peer(|| wait_owner(&far, "near."));
     cable.cut();
     far.wait_log("the connection to NATS is lost");
     let outcome = cable.at_host(|| near.stop());
@@ -346,18 +364,15 @@ fn a_host_that_was_cut_off_when_it_was_given_back_begins_when_it_is_back() {
 #[test]
 fn what_decides_is_read_from_the_leader() {
     let (nats, mut oracle) = (Nats::cluster(3), Oracle::listen());
-    let mut watch = Peer::connect(&format!("tcp://{}", nats.address(0)));
-    watch.send("CONNECT {\"verbose\":false}\r\nSUB $JS.API.> 1\r\nPING\r\n");
-    while watch.line() != "PONG\r" {}
+    let mut watch = requests(&nats);
     let hosts = hosts(&nats, &oracle, 2);
     let running = oracle.begins();
     oracle.beats(&running);
-    let read = "$JS.API.STREAM.MSG.GET.KV_sandloop-leases";
     let mut reads = 0;
     while reads < 10 {
         let line = watch.line();
         assert!(!line.contains("$JS.API.DIRECT."), "{line}");
-        reads += usize::from(line.contains(read));
+        reads += usize::from(line.contains(READ));
     }
     stop(hosts);
 }
