@@ -101,6 +101,18 @@ impl Nats {
         format!("[{}]", urls.join(", "))
     }
 
+    /// A client of the first server that is subscribed to these subjects; what else it says is up to the test.
+    pub fn client(&self, subjects: &[&str]) -> Peer {
+        let mut client = Peer::connect(&format!("tcp://{}", self.address(0)));
+        let mut text = "CONNECT {\"verbose\":false,\"headers\":true}\r\n".to_owned();
+        for (number, subject) in subjects.iter().enumerate() {
+            write!(text, "SUB {subject} {number}\r\n").expect("a String takes everything");
+        }
+        client.send(text + "PING\r\n");
+        while client.line() != "PONG\r" {}
+        client
+    }
+
     /// Kills a server, as in a crash.
     pub fn kill(&mut self, server: usize) {
         self.nodes[server].running = None;

@@ -107,7 +107,8 @@ impl Candidate {
 
     /// Runs until the program is not wanted on this host any more and its lease is given back.
     pub(super) async fn stand(mut self) {
-        let mut is_heard_of = false;
+        // Soon for the first time: the servers may not know yet that this host wants to hear of changes.
+        let mut look_again_after = self.times.again;
         while self.singleton.is_wanted() {
             let entry = match self.leases.read(&self.key).await {
                 Ok(entry) => entry,
@@ -122,11 +123,9 @@ impl Candidate {
             self.singleton.show_owner(owner);
             let wait = self.view.wait(&entry, self.times.whole, self.clock.now());
             if !wait.is_zero() {
-                // The owner announces each change; in case that is lost, the entry is read again. After the first time that is soon:
-                // the servers may not know yet that this host wants to hear of it.
-                let most = if is_heard_of { self.times.whole / 2 } else { self.times.again };
-                is_heard_of = true;
-                self.pause(wait.min(most)).await;
+                // The owner announces each change; in case that is lost, the entry is read again.
+                self.pause(wait.min(look_again_after)).await;
+                look_again_after = self.times.whole / 2;
                 continue;
             }
             if let Some(end) = self.take(&entry).await
@@ -291,7 +290,7 @@ impl Candidate {
         owner == Some(&self.singleton.owner)
     }
 
-    /// Notifies the other hosts of a change. A host that misses it reads the entry a little later.
+    /// Notifies the other hosts of a change. A host that misses it reads the entry after half of a lease.
     async fn say_changed(&self) {
         if let Some(client) = self.line.client().await.filter(|_| self.line.is_connected()) {
             let _ = client.publish(self.subject.clone(), self.key.clone().into()).await;

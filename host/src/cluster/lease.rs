@@ -22,7 +22,6 @@ use async_nats::jetstream::stream::{
 };
 use async_nats::jetstream::{self, ErrorCode};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::clock::Moment;
 use crate::cluster::line::Line;
@@ -131,13 +130,10 @@ impl Leases {
     /// Reads the entry of a key.
     pub(super) async fn read(&mut self, key: &str) -> Result<LeaseEntry, String> {
         let store = self.store().await?;
-        match last(&store, &self.bucket, key).await {
-            Ok(entry) => Ok(entry),
-            Err(error) => {
-                self.forget_unless(error.kind() == LastRawMessageErrorKind::Other);
-                Err(cause(&error))
-            }
-        }
+        last(&store, key).await.map_err(|error| {
+            self.forget_unless(error.kind() == LastRawMessageErrorKind::Other);
+            cause(&error)
+        })
     }
 
     /// Writes an entry upon this revision, 0 for none; returns the new revision.
@@ -150,10 +146,10 @@ impl Leases {
         let text = serde_json::to_vec(record).map_err(|error| unknown(&error))?;
         let store = self.store().await.map_err(LeaseWriteError::Unknown)?;
         match store.update(key, text.into(), revision).await {
-            Ok(written) => match self.is_next(key, revision, written).await {
-                Ok(true) => Ok(written),
-                Ok(false) => Err(LeaseWriteError::Changed),
-                Err(cause) => Err(LeaseWriteError::Unknown(cause)),
+            Ok(written) => match next(&store, key, revision).await {
+                Ok(first) if first == written => Ok(written),
+                Ok(_) => Err(LeaseWriteError::Changed),
+                Err(error) => Err(unknown(&error)),
             },
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                 Err(LeaseWriteError::Changed)
@@ -162,23 +158,6 @@ impl Leases {
                 self.forget_unless(error.kind() == UpdateErrorKind::TimedOut);
                 Err(unknown(&error))
             }
-        }
-    }
-
-    /// Whether the written entry is the first after `revision`. A cluster of nats-server 2.9 may accept two entries upon the
-    /// same revision if they come at the same moment: they still have an order, and the first of them counts.
-    async fn is_next(&self, key: &str, revision: u64, written: u64) -> Result<bool, String> {
-        let client = self.line.client().await.ok_or("there is no connection to NATS")?;
-        let mut context = jetstream::new(client);
-        context.set_timeout(self.patience);
-        let first = json!({ "seq": revision + 1, "next_by_subj": subject(&self.bucket, key) });
-        // From the leader, which has every entry that it has confirmed.
-        let function = format!("STREAM.MSG.GET.{}", stream(&self.bucket));
-        match context.request(function, &first).await.map_err(|error| cause(&error))? {
-            Response::<serde_json::Value>::Ok(found) => {
-                Ok(found["message"]["seq"].as_u64() == Some(written))
-            }
-            Response::Err { error } => Err(cause(&error)),
         }
     }
 
@@ -206,8 +185,8 @@ impl Leases {
 
 /// The entry of a key, from the leader of the bucket: the client's own `entry` asks any server, which may not have yet what
 /// another host has announced.
-async fn last(store: &Store, bucket: &str, key: &str) -> Result<LeaseEntry, LastRawMessageError> {
-    match store.stream.get_last_raw_message_by_subject(&subject(bucket, key)).await {
+async fn last(store: &Store, key: &str) -> Result<LeaseEntry, LastRawMessageError> {
+    match store.stream.get_last_raw_message_by_subject(&subject(&store.name, key)).await {
         Ok(message) => {
             // The mark of a deleted entry has no content.
             let record = serde_json::from_slice(&message.payload).ok();
@@ -218,6 +197,14 @@ async fn last(store: &Store, bucket: &str, key: &str) -> Result<LeaseEntry, Last
         }
         Err(error) => Err(error),
     }
+}
+
+/// The revision of the first entry of a key after this one, from the leader. A cluster of nats-server 2.9 may accept two entries
+/// upon the same revision if they come at the same moment: they still have an order, and the first of them counts.
+async fn next(store: &Store, key: &str, revision: u64) -> Result<u64, LastRawMessageError> {
+    let request = store.stream.raw_message_builder().sequence(revision + 1);
+    let found = request.next_by_subject(subject(&store.name, key)).send().await?;
+    Ok(found.sequence)
 }
 
 /// Finds the bucket, or makes it.
@@ -254,9 +241,8 @@ pub(super) async fn try_out(
         Response::<serde_json::Value>::Ok(_) => {}
         Response::Err { error } => return Err(cause(&error)),
     }
-    let bucket = bucket(prefix);
-    match context.get_key_value(&bucket).await {
-        Ok(store) => last(&store, &bucket, "check").await.map(drop).map_err(|error| cause(&error)),
+    match context.get_key_value(bucket(prefix)).await {
+        Ok(store) => last(&store, "check").await.map(drop).map_err(|error| cause(&error)),
         // It is made when it is needed.
         Err(error) if is_missing(&error) => Ok(()),
         Err(error) => Err(cause(&error)),

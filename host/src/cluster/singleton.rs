@@ -199,7 +199,8 @@ impl Singletons {
 /// Has the candidate of each lease that another host has changed read it, and all after the connection was lost.
 async fn hear(singletons: Arc<Singletons>) {
     let line = &singletons.site.line;
-    let (Some(client), mut connected) = (line.client().await, line.connected()) else { return };
+    let Some(client) = line.client().await else { return };
+    let mut connected = line.connected();
     let Ok(mut heard) = client.subscribe(singletons.site.subject()).await else { return };
     loop {
         tokio::select! {
@@ -207,10 +208,7 @@ async fn hear(singletons: Arc<Singletons>) {
                 let Some(message) = message else { return };
                 singletons.ring(|it| it.key().as_bytes() == &message.payload[..]);
             }
-            changed = connected.changed() => {
-                if changed.is_err() {
-                    return;
-                }
+            Ok(()) = connected.changed() => {
                 if *connected.borrow_and_update() {
                     singletons.ring(|_| true);
                 }

@@ -15,11 +15,10 @@ use crate::base::lock::watched::{SeenUnder, Stall, StallPoint, watch};
 use crate::base::thread::{ThreadId, look_at};
 use crate::carrier::apart::CallApart;
 use crate::clock::monotonic;
-use crate::plugin::Plugin;
 use crate::run::stage::{HandTurned, PATIENCE, component, folder};
 
-/// Turns in which a guest is entered for what its peer says, unless its tenant counts as slow.
-const TURNS_OF_AN_EVENT: usize = 10_000;
+/// The time in which a guest is entered for what its peer says, unless its tenant counts as slow.
+const ENTERED_WITHIN: Duration = Duration::from_secs(1);
 /// Turns in which an instance ends with all that it holds.
 const TURNS_OF_AN_END: usize = 300;
 /// Longer than a tenant counts as slow.
@@ -119,26 +118,13 @@ impl HandTurned {
                 self.turn();
             }
             peer.write_all(says.as_bytes()).expect("a peer");
-            if let Some(call) = self.entered(guest) {
+            if let Some(call) = self.entered(|plugin| plugin.name() == guest, ENTERED_WITHIN) {
                 return (peer, call);
             }
             // It was made in the slow lane: the tenant is slow again.
             self.part_from(guest, peer);
         }
         panic!("{guest} is not entered for {says:?}");
-    }
-
-    /// The next call of a guest, if the loop itself enters it.
-    fn entered(&mut self, guest: &str) -> Option<CallApart> {
-        let mut taken = None;
-        let is_apart = |plugin: &Plugin| plugin.name() == guest;
-        for _ in 0..TURNS_OF_AN_EVENT {
-            self.carrier.turn_apart(is_apart, |call| taken = Some(call)).expect("a poll");
-            if taken.is_some() {
-                break;
-            }
-        }
-        taken
     }
 
     /// Makes a call, whose thread may be held up. What was done under locks.

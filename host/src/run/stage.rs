@@ -9,10 +9,12 @@ use std::time::Duration;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 use crate::carrier::Carrier;
+use crate::carrier::apart::CallApart;
 use crate::clock::{Clock, Hand, monotonic};
 use crate::config::address::ListenAddress;
 use crate::config::model::Config;
 use crate::net::listener;
+use crate::plugin::Plugin;
 use crate::run::prepare::Prepared;
 
 /// How long a host that is turned by hand may take for anything: its loop is quick, and on a busy machine other threads, which
@@ -107,6 +109,20 @@ impl HandTurned {
             }
         }
         false
+    }
+
+    /// The next call that the loop would enter a guest of such a plugin for, left to whoever asks; none if there is none within
+    /// this time.
+    pub(super) fn entered(
+        &mut self,
+        is_meant: impl Fn(&Plugin) -> bool,
+        within: Duration,
+    ) -> Option<CallApart> {
+        let (until, mut taken) = (monotonic() + within, None);
+        while taken.is_none() && monotonic() < until {
+            self.carrier.turn_apart(&is_meant, |call| taken = Some(call)).expect("a poll");
+        }
+        taken
     }
 
     /// Whether a peer of an echo is answered.

@@ -14,7 +14,6 @@ use std::time::Duration;
 use flood::{BACKLOG, Flood};
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
-use crate::clock::monotonic;
 use crate::engine::template::Templates;
 use crate::mail::post::{Notice, StopManner};
 use crate::reactor::table::change::ReactorChange;
@@ -122,11 +121,7 @@ fn publishes_to_the_busy(flood: &mut Flood) -> usize {
     flood.connect(1);
     flood.turns(100);
     flood.say(b"x");
-    let (until, mut taken) = (monotonic() + PATIENCE, None);
-    while taken.is_none() && monotonic() < until {
-        flood.stage.carrier.turn_apart(|_| true, |call| taken = Some(call)).expect("a poll");
-    }
-    let call = taken.expect("it is told");
+    let call = flood.stage.entered(|_| true, PATIENCE).expect("it is told");
     thread::scope(|scope| {
         let made = scope.spawn(move || call.make());
         while !made.is_finished() {

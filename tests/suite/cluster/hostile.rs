@@ -10,10 +10,7 @@ use super::{LIMIT, Own, ask, drain, hosts, meet, meet_in_room, sharing};
 
 /// A client of NATS with handwritten commands, which is subscribed to every subject.
 fn observer(nats: &Nats) -> Peer {
-    let mut observer = Peer::connect(&format!("tcp://{}", nats.address(0)));
-    observer.send("CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB sandloop.> 1\r\nSUB sandloop 2\r\nPING\r\n");
-    while observer.line() != "PONG\r" {}
-    observer
+    nats.client(&["sandloop.>", "sandloop"])
 }
 
 /// The subject of the next message of a channel.

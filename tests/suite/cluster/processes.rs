@@ -644,9 +644,7 @@ fn forged_messages_spawn_nothing() {
         u64::from_str_radix(id.rsplit_once('.').expect("a number").1, 16).expect("a number")
     };
     let (first, second) = (number(&crew.hosts[0]), number(&crew.hosts[1]));
-    let mut forger = Peer::connect(&format!("tcp://{}", nats.address(0)));
-    forger.send("CONNECT {\"verbose\":false,\"headers\":true}\r\nPING\r\n");
-    while forger.line() != "PONG\r" {}
+    let mut forger = nats.client(&[]);
     let subject = format!("sandloop.{GUEST}.pr.{second:016x}");
     let spawn = |from: u64, number: u64, plugin: &str| {
         let head = format!(

@@ -129,11 +129,7 @@ fn an_item_whose_handler_traps_is_given_again_and_at_last_is_a_dead_letter() {
     let config = config(&nats, "h").cluster("queue_deliveries", "3");
     let host = start(&config);
     let mut peer = host.connect("queues");
-    let mut watch = Peer::connect(&format!("tcp://{}", nats.address(0)));
-    watch.send(
-        "CONNECT {\"verbose\":false,\"headers\":true}\r\nSUB sandloop.queues.dead.> 1\r\nPING\r\n",
-    );
-    while watch.line() != "PONG\r" {}
+    let mut watch = nats.client(&["sandloop.queues.dead.>"]);
     assert_eq!(ask(&mut peer, "push jobs survives kills"), "ok");
     // The first handler of the first item traps, and its second returns.
     let mut doomed = host.connect("queues");
@@ -422,8 +418,7 @@ fn streams_that_were_deleted_are_made_again() {
     let mut peer = host.connect("queues");
     assert_eq!(ask(&mut peer, "push jobs before"), "ok");
     assert_eq!(ask(&mut peer, "pop jobs"), "got before");
-    let mut operator = Peer::connect(&format!("tcp://{}", nats.address(0)));
-    operator.send("CONNECT {\"verbose\":false}\r\nSUB answers 1\r\n");
+    let mut operator = nats.client(&["answers"]);
     for stream in ["queues", "claims", "dead"] {
         let subject = format!("$JS.API.STREAM.DELETE.sandloop=queues={stream}");
         operator.send(format!("PUB {subject} answers 0\r\n\r\n"));

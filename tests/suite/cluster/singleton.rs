@@ -7,7 +7,7 @@ use sandloop_tests::cable::{Cable, HOST};
 use sandloop_tests::config::text;
 use sandloop_tests::host::directory;
 use sandloop_tests::nats::Nats;
-use sandloop_tests::{Admin, Config, Host, Isolation, Listen, PATIENCE, Peer, Plugin, sandloop};
+use sandloop_tests::{Admin, Config, Host, Isolation, Listen, PATIENCE, Plugin, sandloop, until};
 
 use super::oracle::{Oracle, Word};
 
@@ -71,16 +71,14 @@ fn two_with_a_long_lease(nats: &Nats, oracle: &mut Oracle) -> [Host; 2] {
 
 /// Makes the lease of a program free: one that no host has ever had may be taken when it would have expired.
 fn make_free(program: impl Fn(&Oracle, &str) -> Plugin, nats: &Nats, oracle: &mut Oracle) {
-    let begun = Instant::now();
-    loop {
+    let take_and_give_back = || {
         let first = Host::start(&with(nats, "first", "1s", [program(oracle, "first")]));
         oracle.begins();
         // On a busy machine so short a lease may be over before it is given back.
-        if first.stop().stderr.contains(GIVEN_BACK) {
-            return oracle.skip();
-        }
-        assert!(begun.elapsed() < PATIENCE, "it is never given back");
-    }
+        first.stop().stderr.contains(GIVEN_BACK).then_some(())
+    };
+    until(take_and_give_back, || "it is never given back");
+    oracle.skip();
 }
 
 /// Two hosts with a long lease of a program, which the first one has.
@@ -316,15 +314,8 @@ fn a_host_that_is_cut_off_ends_it_before_another_begins() {
     cable.at_peer(|| far.stop());
 }
 
-/// A subscriber to all requests to JetStream.
-fn requests(nats: &Nats) -> Peer {
-    let mut watch = Peer::connect(&format!("tcp://{}", nats.address(0)));
-    watch.send("CONNECT {\"verbose\":false}\r\nSUB $JS.API.> 1\r\nPING\r\n");
-    while watch.line() != "PONG\r" {}
-    watch
-}
-
-/// A read of a lease from the leader.
+/// All requests to JetStream, and the read of a lease from the leader.
+const REQUESTS: &str = "$JS.API.>";
 const READ: &str = "$JS.API.STREAM.MSG.GET.KV_sandloop-leases";
 
 /// A host that has no connection when the lease is given back looks when it has one again.
@@ -339,7 +330,7 @@ fn a_host_that_was_cut_off_when_it_was_given_back_begins_when_it_is_back() {
     });
     let running = oracle.begins();
     oracle.beats(&running);
-    let mut watch = cable.at_host(|| requests(&nats));
+    let mut watch = cable.at_host(|| nats.client(&[REQUESTS]));
     let of_far = with(&nats, "far", LONG, [program(&oracle, "far")]);
     let far = cable.at_peer(|| Host::start(&of_far));
     // It looks twice at once, and then for long no more.
@@ -364,7 +355,7 @@ fn a_host_that_was_cut_off_when_it_was_given_back_begins_when_it_is_back() {
 #[test]
 fn what_decides_is_read_from_the_leader() {
     let (nats, mut oracle) = (Nats::cluster(3), Oracle::listen());
-    let mut watch = requests(&nats);
+    let mut watch = nats.client(&[REQUESTS]);
     let hosts = hosts(&nats, &oracle, 2);
     let running = oracle.begins();
     oracle.beats(&running);

@@ -92,17 +92,14 @@ impl Flood {
 
     /// Turns until the last peer has read a line; the number in it.
     pub(super) fn answer(&mut self) -> usize {
-        let (until, mut line) = (monotonic() + PATIENCE, Vec::new());
-        while monotonic() < until {
-            self.turn();
+        let mut line = Vec::new();
+        self.turn_until("an answer", |flood| {
             let mut buffer = [0; 64];
-            let read = self.peers.last_mut().map_or(Ok(0), |peer| peer.read(&mut buffer));
+            let read = flood.peers.last_mut().map_or(Ok(0), |peer| peer.read(&mut buffer));
             line.extend_from_slice(&buffer[..read.unwrap_or(0)]);
-            if line.ends_with(b"\n") {
-                return String::from_utf8_lossy(&line).trim().parse().expect("a number");
-            }
-        }
-        panic!("no answer");
+            line.ends_with(b"\n")
+        });
+        String::from_utf8_lossy(&line).trim().parse().expect("a number")
     }
 
     /// Has the guest of floods ask for all that it gets; how much that is.
